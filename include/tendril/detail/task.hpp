@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+
+// What the templates of <tendril/fiber.hpp> need. Nothing here is for direct use.
+
+#include <tendril/export.hpp>
+
+#include <atomic>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <exception>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <tuple>
+#include <type_traits>
+#include <utility>
+
+namespace tendril {
+inline namespace v1 {
+template <typename T>
+class fiber;
+class hub;
+struct spawn_options;
+} // namespace v1
+
+namespace detail {
+
+/// Now + duration, saturating: an overlong duration means 'never'.
+template <typename Rep, typename Period>
+std::chrono::steady_clock::time_point
+deadline_after(const std::chrono::duration<Rep, Period>& duration) {
+    using clock = std::chrono::steady_clock;
+    const clock::time_point now = clock::now();
+    if (duration <= duration.zero()) {
+        return now;
+    }
+    // Compared in floating point, because the conversion itself may overflow.
+    using seconds = std::chrono::duration<double>;
+    if (seconds(duration) >= seconds(clock::time_point::max() - now)) {
+        return clock::time_point::max();
+    }
+    const auto whole = std::chrono::duration_cast<clock::duration>(duration);
+    // Rounded up, so that a wait is never shorter than asked.
+    return now + (whole < duration ? whole + clock::duration(1) : whole);
+}
+
+/// What a fiber runs and what became of it; shared by the fiber and its handle.
+class TENDRIL_EXPORT task {
+public:
+    task(const task&) = delete;
+    task& operator=(const task&) = delete;
+
+    void release() noexcept;
+    void join();
+    bool join_until(std::chrono::steady_clock::time_point deadline);
+    bool done() const noexcept;
+    std::uint64_t id() const noexcept { return id_; }
+    std::string name() const;
+
+protected:
+    task() noexcept = default;
+    virtual ~task();
+    void collect(); ///< rethrows what the fiber threw; std::logic_error the second time
+
+private:
+    friend struct task_access; // the library's side
+    virtual void run() = 0;
+
+    std::atomic<std::uint32_t> references_{1};
+    std::atomic<std::uint32_t> state_{0};
+    void* joiners_ = nullptr;
+    std::exception_ptr error_;
+    std::uint64_t id_ = 0;
+    char* name_ = nullptr;
+};
+
+struct task_release {
+    void operator()(task* t) const noexcept { t->release(); }
+};
+
+template <typename T>
+class result_task : public task {
+public:
+    T take() {
+        collect();
+        return std::move(*result_);
+    }
+
+protected:
+    std::optional<T> result_;
+};
+
+template <typename T>
+class result_task<T&> : public task {
+public:
+    T& take() {
+        collect();
+        return *result_;
+    }
+
+protected:
+    T* result_ = nullptr;
+};
+
+template <>
+class result_task<void> : public task {
+public:
+    void take() { collect(); }
+};
+
+template <typename Result, typename Function, typename... Args>
+class typed_task final : public result_task<Result> {
+public:
+    template <typename F, typename... A>
+    explicit typed_task(F&& f, A&&... args)
+        : call_(std::in_place, std::forward<F>(f), std::forward<A>(args)...) {}
+
+private:
+    // The callable and its arguments end with the call, on the fiber, not with the last handle.
+    struct clear_call {
+        std::optional<std::tuple<Function, Args...>>& call;
+        ~clear_call() { call.reset(); }
+    };
+
+    void run() override {
+        const clear_call clear{call_};
+        if constexpr (std::is_void_v<Result>) {
+            std::apply(invoke, std::move(*call_));
+        } else if constexpr (std::is_reference_v<Result>) {
+            this->result_ = std::addressof(std::apply(invoke, std::move(*call_)));
+        } else {
+            this->result_.emplace(std::apply(invoke, std::move(*call_)));
+        }
+    }
+
+    static Result invoke(Function&& f, Args&&... args) {
+        return std::invoke(std::move(f), std::move(args)...);
+    }
+
+    std::optional<std::tuple<Function, Args...>> call_;
+};
+
+template <typename Function, typename... Args>
+using result_of = std::invoke_result_t<std::decay_t<Function>, std::decay_t<Args>...>;
+
+template <typename Function, typename... Args>
+using fiber_of = fiber<result_of<Function, Args...>>;
+
+template <typename Function, typename... Args>
+inline constexpr bool is_function = std::is_invocable_v<std::decay_t<Function>, std::decay_t<Args>...>;
+
+[[noreturn]] TENDRIL_EXPORT void throw_no_fiber();
+
+/// Hands the task to a hub, the calling thread's if `on` is null. On a throw the caller still owns
+/// both references.
+TENDRIL_EXPORT void launch(task& t, const spawn_options& options, const hub* on);
+
+struct spawner {
+    template <typename Function, typename... Args>
+    static fiber_of<Function, Args...> spawn(const spawn_options& options, const hub* on,
+                                             Function&& function, Args&&... args) {
+        using result = result_of<Function, Args...>;
+        using made = typed_task<result, std::decay_t<Function>, std::decay_t<Args>...>;
+        fiber<result> handle(
+            new made(std::forward<Function>(function), std::forward<Args>(args)...));
+        launch(*handle.task_, options, on);
+        return handle;
+    }
+};
+
+} // namespace detail
+} // namespace tendril

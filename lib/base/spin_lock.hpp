@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+
+#include <atomic>
+#include <thread>
+
+namespace tendril::detail {
+
+/// Guards a few instructions that never wait, allocate or switch. One byte, so that it fits into
+/// table entries; satisfies Lockable.
+class spin_lock {
+public:
+    void lock() noexcept {
+        for (unsigned spins = 0; locked_.exchange(true, std::memory_order_acquire); ++spins) {
+            while (locked_.load(std::memory_order_relaxed)) {
+                // The holder may have been preempted: leave the core to it.
+                if (++spins > 100) {
+                    std::this_thread::yield();
+                }
+            }
+        }
+    }
+
+    bool try_lock() noexcept { return !locked_.exchange(true, std::memory_order_acquire); }
+
+    void unlock() noexcept { locked_.store(false, std::memory_order_release); }
+
+private:
+    std::atomic<bool> locked_{false};
+};
+
+} // namespace tendril::detail

@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+
+#include <array>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+
+namespace tendril::detail {
+
+using time_point = std::chrono::steady_clock::time_point;
+inline constexpr time_point never = time_point::max();
+
+/// A pending deadline. It lives in its owner (usually on the stack of the fiber that waits), is
+/// linked while pending, and allocates nothing, so setting and cancelling cannot fail.
+struct timer {
+    time_point deadline = never;
+    timer* prev = nullptr;
+    timer* next = nullptr;
+    timer* child = nullptr;
+    std::int8_t place = -1; ///< -1 idle, 0 near heap, > 0 a wheel slot's level + 1
+
+    bool pending() const noexcept { return place >= 0; }
+};
+
+/// Deadlines in order, cheap with a million pending: those of the next millisecond in a pairing
+/// heap (exact order), those beyond in a hierarchical wheel (insert and cancel O(1)), from which
+/// they fall into the heap as their slot comes due. Equal deadlines fire in order of insertion.
+/// One thread only.
+class timer_queue {
+public:
+    explicit timer_queue(time_point now) noexcept;
+
+    void insert(timer& t) noexcept;
+    void remove(timer& t) noexcept; ///< no-op unless pending
+
+    /// Takes out and returns the earliest timer due at `now`, or null.
+    timer* pop_due(time_point now) noexcept;
+
+    /// When pop_due should be asked next: never later than the earliest deadline; `never` when
+    /// empty. May be earlier than it (a wheel slot that must be opened).
+    time_point next_event() const noexcept;
+
+    std::size_t size() const noexcept { return size_; }
+    void clear() noexcept; ///< forgets all (after fork); their owners are gone
+
+private:
+    static constexpr int tick_shift = 20; ///< a wheel tick is 2^20 ns, about a millisecond
+    static constexpr int slot_bits = 6;
+    static constexpr int slots = 1 << slot_bits;
+    static constexpr int levels = 8; ///< (64 - 20) / 6 rounded up: every deadline has a level
+
+    std::size_t size_ = 0;
+    std::uint64_t tick_ = 0; ///< everything before or in this tick is in the heap
+    timer* heap_ = nullptr;
+    std::array<std::uint64_t, levels> occupied_{};
+    std::array<std::array<timer*, slots>, levels> wheel_{}; // circular lists
+};
+
+} // namespace tendril::detail

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+
+#include "fiber/context.hpp"
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+
+namespace tendril::detail {
+
+class hub_core;
+class task;
+struct stack;
+struct wait_reason;
+
+/// Why a wait ended. The values are the states of the ticket word above `waiting`.
+enum class wake : std::uint8_t { ready = 2, timeout = 3, closed = 4, cancelled = 5, abandoned = 6 };
+
+/// The scheduler's side of a fiber. Type-stable: recycled by its hub, never freed, and its ticket
+/// word never goes back, so a waker that comes late finds a word that is not its own and leaves.
+/// lib/README.md has the table of who may touch what when.
+struct fiber_record {
+    /// epoch << 3 | state. States: 0 running or runnable, 1 waiting, else a `wake`.
+    std::atomic<std::uint64_t> word{0};
+
+    fiber_record* next = nullptr; ///< in the run queue, backlog, inbox or free list: one at a time
+    hub_core* home = nullptr;     ///< set once
+    context* ctx = nullptr;       ///< null until the fiber first runs
+    stack* stk = nullptr;         ///< null for a thread's main fiber, and until the first run
+    task* job = nullptr; ///< null in the free list and for a main fiber
+    const wait_reason* waiting = nullptr; ///< for dumps, while parked
+    std::size_t stack_size = 0;
+};
+
+inline constexpr std::uint64_t ticket_state_mask = 7;
+inline constexpr std::uint64_t ticket_waiting = 1;
+
+/// The right to end one particular wait of one fiber. Copies compete: one CAS decides.
+struct ticket {
+    fiber_record* fiber = nullptr;
+    std::uint64_t value = 0;
+};
+
+} // namespace tendril::detail

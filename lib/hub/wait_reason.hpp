@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace tendril::detail {
+
+enum class wait_kind : std::uint8_t { sleep, join, read, write, accept, connect, poll, dns, sync, other };
+inline constexpr std::size_t wait_kinds = 10;
+const char* to_string(wait_kind kind) noexcept;
+
+/// What a fiber waits for, for statistics and dumps: "recv fd 7", "sleep", "join #12".
+struct wait_reason {
+    wait_kind kind = wait_kind::other;
+    const char* what = "";
+    std::int64_t arg = -1; ///< appended when not negative
+};
+
+} // namespace tendril::detail

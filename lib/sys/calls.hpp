@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+
+#include <fcntl.h>
+#include <netdb.h>
+#include <poll.h>
+#include <sys/epoll.h>
+#include <sys/ioctl.h>
+#include <sys/select.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+#include <time.h>
+#include <unistd.h>
+
+namespace tendril::sys {
+
+// Every libc function that Tendril calls and that a shim may replace. The library calls them through
+// this table only: when a shim is in the process it hands over the originals (rebind), so that hub
+// code running inside a fiber never comes back to itself.
+// clang-format off
+#define TENDRIL_SYS_CALLS(X)                                                                        \
+    X(read) X(write) X(readv) X(writev) X(preadv2) X(pwritev2)                                      \
+    X(recv) X(send) X(recvfrom) X(sendto) X(recvmsg) X(sendmsg) X(recvmmsg) X(sendmmsg)             \
+    X(socket) X(socketpair) X(accept) X(accept4) X(connect) X(bind) X(listen) X(shutdown)           \
+    X(getsockopt) X(setsockopt) X(close) X(dup) X(dup2) X(dup3) X(fcntl) X(ioctl) X(pipe2)          \
+    X(poll) X(ppoll) X(select) X(pselect)                                                           \
+    X(epoll_create1) X(epoll_ctl) X(epoll_wait) X(epoll_pwait) X(epoll_pwait2)                      \
+    X(nanosleep) X(clock_nanosleep) X(getaddrinfo) X(freeaddrinfo) X(getnameinfo)
+// clang-format on
+
+struct calls {
+#define TENDRIL_SYS_MEMBER(name) decltype(&::name) name = &::name;
+    TENDRIL_SYS_CALLS(TENDRIL_SYS_MEMBER)
+#undef TENDRIL_SYS_MEMBER
+};
+
+extern calls real;
+
+/// Takes the originals from a shim; `lookup` returns null for what it does not replace. Call before
+/// any second thread uses the library.
+void rebind(void* (*lookup)(const char* name)) noexcept;
+
+} // namespace tendril::sys
