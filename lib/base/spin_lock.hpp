@@ -2,7 +2,8 @@
 #pragma once
 
 #include <atomic>
-#include <thread>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 namespace tendril::detail {
 
@@ -13,9 +14,10 @@ public:
     void lock() noexcept {
         for (unsigned spins = 0; locked_.exchange(true, std::memory_order_acquire); ++spins) {
             while (locked_.load(std::memory_order_relaxed)) {
-                // The holder may have been preempted: leave the core to it.
+                // The holder may have been preempted: leave the core to it. Not by sched_yield(),
+                // which a shim turns into a switch of fibers.
                 if (++spins > 100) {
-                    std::this_thread::yield();
+                    ::syscall(SYS_sched_yield);
                 }
             }
         }

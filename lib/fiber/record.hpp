@@ -20,7 +20,7 @@ enum class wake : std::uint8_t { ready = 2, timeout = 3, closed = 4, cancelled =
 /// The scheduler's side of a fiber. Type-stable: recycled by its hub, never freed, and its ticket
 /// word never goes back, so a waker that comes late finds a word that is not its own and leaves.
 /// lib/README.md has the table of who may touch what when.
-struct fiber_record {
+struct alignas(64) fiber_record {
     /// epoch << 3 | state. States: 0 running or runnable, 1 waiting, else a `wake`.
     std::atomic<std::uint64_t> word{0};
 

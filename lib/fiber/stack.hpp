@@ -47,6 +47,8 @@ public:
     /// A stack of at least `size` bytes (rounded up to a size class); null when the address space
     /// or a limit is exhausted.
     stack* acquire(std::size_t size) noexcept;
+    /// What acquire makes of a size: the `size` of the stack that it returns.
+    static std::size_t rounded(std::size_t size) noexcept;
     void release(stack* s) noexcept;
 
     /// Checks the canary of an unguarded stack; a damaged one is reported and the process aborts.

@@ -6,16 +6,21 @@
 #include "fiber/record.hpp"
 #include "fiber/stack.hpp"
 #include "hub/run_queue.hpp"
+#include "hub/wait_list.hpp"
 #include "hub/wait_reason.hpp"
 #include "reactor/reactor.hpp"
 
 #include <array>
 #include <atomic>
 #include <cstdint>
+#include <exception>
 #include <memory>
 #include <vector>
 
 namespace tendril::detail {
+
+class hub_core;
+hub_core& make_thread_hub();
 
 /// State that an upper layer keeps per hub (io, dns), and what it must do at the two moments that
 /// only the hub knows of.
@@ -39,8 +44,6 @@ struct hub_counters {
     std::array<std::uint64_t, wait_kinds> waits{};
 };
 
-struct remote_spawn; // a task on its way to another hub
-
 /// The scheduler of one OS thread. Its fibers never leave it. Hubs are type-stable like records: a
 /// thread that ends gives its hub back for the next thread, so a late waker never meets freed memory
 /// or a reused eventfd.
@@ -57,123 +60,154 @@ public:
     static hub_core* current_or_null() noexcept { return current_hub_; }
 
     /// This thread's hub, made on first use. Throws std::system_error if that fails.
-    static hub_core& current() { return current_hub_ != nullptr ? *current_hub_ : make_current(); }
+    static hub_core& current() { return current_hub_ != nullptr ? *current_hub_ : make_thread_hub(); }
 
-    // --- begin and end of a thread's use --------------------------------------------------------
-    void attach_thread();                            ///< the calling thread's stack becomes the main fiber
-    std::size_t detach_thread(time_point give_up);   ///< runs until all is done or `give_up`; returns how many were abandoned
+    // --- begin and end of a thread's use of the hub ----------------------------------------------
+    /// The calling thread's stack becomes the main fiber, and this its hub.
+    void attach_thread() noexcept;
+    /// Runs until no fiber is left or `give_up`, then abandons the rest: their tickets become void,
+    /// their joiners get an error, their stacks stay where they are. Returns how many.
+    std::size_t detach_thread(time_point give_up) noexcept;
+    /// Which use of the hub this is; odd while a thread owns it.
     std::uint64_t generation() const noexcept { return generation_.load(std::memory_order_acquire); }
 
-    // --- spawning -------------------------------------------------------------------------------
-    void spawn(task* t, std::size_t stack_size);                       ///< on this thread; takes one reference
-    bool spawn_remote(task* t, std::size_t stack_size, std::uint64_t generation); ///< any thread; false: the hub ended
+    // --- spawning --------------------------------------------------------------------------------
+    /// On this thread. Takes over one reference, unless it throws std::bad_alloc.
+    void spawn(task& t, std::size_t stack_size);
+    /// Any thread. False: that use of the hub is over.
+    bool spawn_remote(task& t, std::size_t stack_size, std::uint64_t generation);
 
-    // --- waiting (on this hub's thread, in a fiber) ---------------------------------------------
-    /// Begins a wait. Hand the ticket to whoever may end it, then park(). Between the two the fiber
-    /// must not switch.
+    // --- waiting: on this thread, in a fiber -----------------------------------------------------
+    /// Begins a wait. Give the ticket to whoever may end it, then park(); no switch between the two.
     ticket prepare() noexcept;
 
-    /// Switches away until the ticket is won. Returns why.
+    /// Switches away until the ticket is won; returns by what.
     wake park(ticket t, const wait_reason& why, time_point deadline = never) noexcept;
 
-    /// Gives up a prepared wait before park(). False: somebody has won it, so park() must follow
-    /// (it returns soon, with the winner's reason).
+    /// Gives up a prepared wait instead of park(). False: somebody won it already, and park() must
+    /// follow; it returns soon, with the winner's reason.
     static bool withdraw(ticket t) noexcept;
 
-    /// Ends the wait, if nobody did before. Any thread. True: this call did it.
+    /// Ends the wait, unless somebody did before. Any thread. True: this call did.
     static bool wake_up(ticket t, wake why) noexcept;
 
     void yield() noexcept;
     wake sleep_until(time_point deadline) noexcept;
+    void drain() noexcept; ///< until every other fiber ended that does not itself wait here
 
-    /// One operation that completed without waiting; yields when a fiber did many in a row, so one
-    /// that never blocks cannot starve the others.
+    /// One operation that completed without waiting. Yields when a fiber did many in a row: one whose
+    /// operations never wait must not starve the others.
     void charge() noexcept {
         if (budget_switches_ != counters_.switches) {
             budget_switches_ = counters_.switches;
             budget_ = operations_per_turn;
         } else if (--budget_ == 0) {
+            budget_ = operations_per_turn;
             yield();
         }
     }
 
-    void drain() noexcept; ///< until this fiber is the only one left
-
-    // --- for upper layers -----------------------------------------------------------------------
+    // --- for the layers above --------------------------------------------------------------------
     reactor& poller() noexcept { return *reactor_; }
+    time_point now() noexcept { return reactor_->now(); }
     void set_listener(reactor::listener* l) noexcept { listener_ = l; }
     std::unique_ptr<hub_extension>& extension(extension_slot s) noexcept {
         return extensions_[static_cast<std::size_t>(s)];
     }
     fiber_record& running() noexcept { return *running_; }
     fiber_record& main_fiber() noexcept { return main_; }
+    std::uint64_t main_id() const noexcept { return main_id_; }
+    std::uint64_t next_id() noexcept;
+    std::size_t live() const noexcept { return live_; } ///< fibers that have not ended, but the main one
     const hub_counters& counters() const noexcept { return counters_; }
     stack_statistics stacks() const noexcept { return stacks_.statistics(); }
-    std::size_t live() const noexcept { return live_; } ///< fibers not yet ended, main excluded
-    time_point now() noexcept { return reactor_->now(); }
 
-    void forked(); ///< in the child, on the forking thread: only the running fiber goes on
+    /// In the child of a fork, on the thread that forked: only the running fiber goes on. When it
+    /// ends and is not the main fiber, the process exits with status 0, as with threads.
+    void forked();
 
     static constexpr std::uint32_t operations_per_turn = 64;
+    static constexpr std::size_t ready_target = 64; ///< unstarted fibers wait while so many can run
 
 private:
-    friend struct hub_registry;
+    /// A task that another thread spawned here.
+    struct arrival {
+        task* job;
+        std::size_t stack_size;
+        std::uint64_t generation;
+        arrival* next = nullptr;
+    };
 
-    static hub_core& make_current();
+    static void stack_main(stack& s) noexcept;
 
-    void make_ready(fiber_record* r) noexcept;
-    fiber_record* pick_next() noexcept;
-    void admit_from_backlog() noexcept;
-    bool give_stack(fiber_record* r) noexcept;
-    void switch_to(fiber_record* next) noexcept;
+    void make_ready(fiber_record& r) noexcept;
+    void notify() noexcept;
+    fiber_record& pick_next(stack* own) noexcept;
+    bool give_stack(fiber_record& r, stack* own) noexcept;
+    void switch_to(fiber_record& next) noexcept;
+    void check() noexcept;
     void service() noexcept;
     void wait_for_work() noexcept;
-    void drain_inboxes() noexcept;
-    void fire_timers() noexcept;
-    void finish(fiber_record* r) noexcept;
-    void start(task* t, std::size_t stack_size) noexcept;
-    fiber_record* new_record() noexcept;
-    static void stack_main(stack& s) noexcept;
+    void take_inboxes() noexcept;
+    void fire_timers(time_point now) noexcept;
+    void accept_arrivals(arrival* first) noexcept;
+    void start(task& t, std::size_t stack_size);
+    void finish(fiber_record& r) noexcept;
+    void abandon(fiber_record& r, const std::exception_ptr& why) noexcept;
+    fiber_record* new_record();
+    void recycle(fiber_record& r) noexcept;
+    std::size_t others() const noexcept;
     void on_ready(std::uint64_t token, std::uint32_t events) noexcept override;
+
+    template <typename Visit>
+    void for_each_live(Visit visit);
 
     static thread_local constinit hub_core* current_hub_ [[gnu::tls_model("initial-exec")]];
 
-    // Touched at every switch, kept together.
+    static constexpr std::uint32_t switches_per_check = 16;
+    static constexpr std::uint32_t checks_per_poll = 8;
+
+    // What every switch touches, together.
     fiber_record* running_ = nullptr;
     run_queue ready_;
-    run_queue backlog_;            ///< spawned, without a stack yet
+    run_queue backlog_; ///< spawned, and not admitted to ready_ yet
     std::uint32_t until_check_ = 1;
-    std::uint32_t check_interval_ = 1;
-    std::uint32_t until_poll_ = 0;
+    std::uint32_t checks_until_poll_ = checks_per_poll;
     std::uint32_t budget_ = operations_per_turn;
+    std::uint32_t check_interval_ = switches_per_check;
     std::uint64_t budget_switches_ = 0;
     hub_counters counters_;
 
+    std::uint64_t polled_at_ = 0; ///< cycle_counter()
     fiber_record* free_records_ = nullptr;
     std::size_t live_ = 0;
+    waiter* drainers_ = nullptr;
+    std::size_t draining_fibers_ = 0;
+    fiber_record* sole_survivor_ = nullptr; ///< after fork: the fiber whose end is the process's
+    std::uint64_t main_id_ = 0;
+    std::uint64_t id_ = 0, id_end_ = 0; ///< ids taken in blocks from a process-wide counter
     timer_queue timers_;
     stack_pool stacks_;
     context main_context_;
     fiber_record main_;
-    ticket drainer_;               ///< who waits in drain()
-    time_point last_poll_;
     std::unique_ptr<reactor> reactor_;
     reactor::listener* listener_ = nullptr;
     std::array<std::unique_ptr<hub_extension>, extension_slots> extensions_;
     std::vector<std::unique_ptr<fiber_record[]>> slabs_;
 
-    // Touched by other threads.
+    // What other threads touch.
     alignas(64) inbox<fiber_record> woken_;
-    inbox<remote_spawn> arrivals_;
+    inbox<arrival> arrivals_;
     std::atomic<bool> sleeping_{false};
-    std::atomic<std::uint64_t> generation_{0}; ///< odd while a thread owns the hub
+    std::atomic<std::uint64_t> generation_{0};
 };
 
-/// Defined by the composition root (lib/runtime): the hub does not know which reactor it gets.
-std::unique_ptr<reactor> make_reactor();
+// Defined by the composition root (lib/runtime), which alone knows the layers above.
 
-/// Likewise: called on the thread whose hub began or is about to end.
-void hub_began(hub_core& hub);
+/// Gives the calling thread a hub, which ends with the thread.
+hub_core& make_thread_hub();
+/// Called on the thread whose hub began, or is about to end.
+void hub_began(hub_core& hub) noexcept;
 void hub_ends(hub_core& hub) noexcept;
 
 } // namespace tendril::detail

@@ -71,7 +71,7 @@ private:
 
     std::atomic<std::uint32_t> references_{1};
     std::atomic<std::uint32_t> state_{0};
-    void* joiners_ = nullptr;
+    struct waiter* joiners_ = nullptr;
     std::exception_ptr error_;
     std::uint64_t id_ = 0;
     char* name_ = nullptr;

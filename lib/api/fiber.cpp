@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: BSL-1.0
+#include <tendril/fiber.hpp>
+
+#include "api/hub_access.hpp"
+#include "hub/task_access.hpp"
+
+#include <cerrno>
+#include <stdexcept>
+#include <string>
+#include <system_error>
+
+namespace tendril {
+namespace {
+
+void check_stack_size(const spawn_options& options) {
+    const std::size_t least = detail::minimum_stack_size();
+    if (options.stack_size < least || options.stack_size > detail::maximum_stack_size) {
+        throw std::invalid_argument("spawn" + (options.name.empty() ? "" : " \"" + options.name + '"') +
+                                    ": stack size " + std::to_string(options.stack_size) +
+                                    " is not between " + std::to_string(least) + " and " +
+                                    std::to_string(detail::maximum_stack_size) + " bytes");
+    }
+}
+
+} // namespace
+
+namespace detail {
+
+void throw_no_fiber() {
+    throw std::system_error(EINVAL, std::system_category(), "this handle refers to no fiber");
+}
+
+void launch(task& t, const spawn_options& options, const hub* on) {
+    check_stack_size(options);
+    hub_core& here = hub_core::current();
+    task_access::begin(t, here.next_id(), options.name.c_str());
+    task_access::add_reference(t);
+    try {
+        if (on == nullptr || &hub_access::core(*on) == &here) {
+            if (on != nullptr && on->ended()) {
+                throw std::system_error(ESRCH, std::system_category(), "spawn on a hub that has ended");
+            }
+            here.spawn(t, options.stack_size);
+        } else if (!hub_access::core(*on).spawn_remote(t, options.stack_size,
+                                                       hub_access::generation(*on))) {
+            throw std::system_error(ESRCH, std::system_category(), "spawn on a hub that has ended");
+        }
+    } catch (...) {
+        t.release();
+        throw;
+    }
+}
+
+} // namespace detail
+
+inline namespace v1 {
+
+std::size_t minimum_stack_size() noexcept {
+    return detail::minimum_stack_size();
+}
+
+namespace this_fiber {
+
+void yield() {
+    detail::hub_core::current().yield();
+}
+
+void sleep_until(std::chrono::steady_clock::time_point deadline) {
+    detail::hub_core::current().sleep_until(deadline);
+}
+
+std::uint64_t id() {
+    detail::hub_core& hub = detail::hub_core::current();
+    const detail::task* job = hub.running().job;
+    return job != nullptr ? job->id() : hub.main_id();
+}
+
+std::string name() {
+    const detail::task* job = detail::hub_core::current().running().job;
+    return job != nullptr ? job->name() : "main";
+}
+
+} // namespace this_fiber
+} // namespace v1
+} // namespace tendril

@@ -1,0 +1,254 @@
+// SPDX-License-Identifier: BSL-1.0
+#include "hub/hub_core.hpp"
+
+#include "base/cycle_counter.hpp"
+#include "hub/task_access.hpp"
+
+#include <algorithm>
+#include <new>
+#include <utility>
+
+namespace tendril::detail {
+
+thread_local constinit hub_core* hub_core::current_hub_ [[gnu::tls_model("initial-exec")]] = nullptr;
+
+namespace {
+
+/// A wait's deadline, on the waiting fiber's stack.
+struct wait_timer : timer {
+    ticket who;
+};
+
+} // namespace
+
+hub_core::hub_core(std::unique_ptr<reactor> r) : timers_(r->now()), reactor_(std::move(r)) {
+    main_.home = this;
+    main_.ctx = &main_context_;
+}
+
+hub_core::~hub_core() = default;
+
+// ------------------------------------------------------------------------------------- switching
+
+void hub_core::switch_to(fiber_record& next) noexcept {
+    fiber_record& self = *running_;
+    running_ = &next;
+    switch_context(*self.ctx, *next.ctx);
+}
+
+/// What runs at the bottom of every fiber stack: one fiber after the other, as long as the next one
+/// is new and fits here, which costs no switch at all.
+void hub_core::stack_main(stack& s) noexcept {
+    for (;;) {
+        hub_core& hub = *current_hub_;
+        fiber_record& self = *hub.running_;
+        task_access::run(*self.job);
+        hub.finish(self);
+        fiber_record& next = hub.pick_next(&s);
+        hub.running_ = &next;
+        if (next.stk != &s) {
+            // Nothing is handed out between the release and the switch, so nobody treads on us.
+            hub.stacks_.release(&s);
+            switch_context(s.ctx, *next.ctx);
+        }
+    }
+}
+
+bool hub_core::give_stack(fiber_record& r, stack* own) noexcept {
+    stack* s = own;
+    if (s == nullptr || s->size != stack_pool::rounded(r.stack_size)) {
+        s = stacks_.acquire(r.stack_size);
+    }
+    if (s == nullptr) {
+        abandon(r, std::make_exception_ptr(std::bad_alloc()));
+        return false;
+    }
+    if (!s->entered) {
+        s->entered = true;
+        make_context(*s, &stack_main);
+    }
+    r.stk = s;
+    r.ctx = &s->ctx;
+    return true;
+}
+
+/// The next fiber to run, waiting for one if need be. `own` is the stack of a fiber that has just
+/// ended, which the next new one may take over.
+fiber_record& hub_core::pick_next(stack* own) noexcept {
+    ++counters_.switches;
+    if (--until_check_ == 0) [[unlikely]] {
+        check();
+    }
+    for (;;) {
+        if (!backlog_.empty() && ready_.size() < ready_target) [[unlikely]] {
+            ready_.push(backlog_.pop());
+        }
+        if (fiber_record* r = ready_.pop()) [[likely]] {
+            if (r->ctx != nullptr || give_stack(*r, own)) [[likely]] {
+                return *r;
+            }
+        } else {
+            wait_for_work();
+        }
+    }
+}
+
+void hub_core::yield() noexcept {
+    ready_.push(running_);
+    fiber_record& self = *running_;
+    fiber_record& next = pick_next(nullptr);
+    if (&next != &self) {
+        switch_to(next);
+    }
+}
+
+// --------------------------------------------------------------------------------------- waiting
+
+ticket hub_core::prepare() noexcept {
+    fiber_record& r = *running_;
+    const std::uint64_t next_epoch = (r.word.load(std::memory_order_relaxed) | ticket_state_mask) + 1;
+    r.word.store(next_epoch | ticket_waiting, std::memory_order_release);
+    return {&r, next_epoch | ticket_waiting};
+}
+
+bool hub_core::withdraw(ticket t) noexcept {
+    std::uint64_t expected = t.value;
+    return t.fiber->word.compare_exchange_strong(expected, t.value & ~ticket_state_mask,
+                                                 std::memory_order_acq_rel,
+                                                 std::memory_order_acquire);
+}
+
+bool hub_core::wake_up(ticket t, wake why) noexcept {
+    std::uint64_t expected = t.value;
+    const std::uint64_t won = (t.value & ~ticket_state_mask) | static_cast<std::uint64_t>(why);
+    if (!t.fiber->word.compare_exchange_strong(expected, won, std::memory_order_acq_rel,
+                                               std::memory_order_relaxed)) {
+        return false;
+    }
+    // From here the fiber cannot go on before it is queued, so its record is ours to read.
+    t.fiber->home->make_ready(*t.fiber);
+    return true;
+}
+
+void hub_core::make_ready(fiber_record& r) noexcept {
+    if (current_hub_ == this) {
+        ready_.push(&r);
+    } else if (woken_.push(&r)) {
+        notify();
+    }
+}
+
+/// After a push to an inbox. The hub announces its sleep and then looks into the inboxes; the push
+/// comes before this look at the announcement; all four are sequentially consistent.
+void hub_core::notify() noexcept {
+    if (sleeping_.load(std::memory_order_seq_cst) &&
+        sleeping_.exchange(false, std::memory_order_acq_rel)) {
+        reactor_->interrupt();
+    }
+}
+
+wake hub_core::park(ticket t, const wait_reason& why, time_point deadline) noexcept {
+    fiber_record& self = *t.fiber;
+    ++counters_.waits[static_cast<std::size_t>(why.kind)];
+    self.waiting = &why;
+    wait_timer alarm;
+    if (deadline != never) {
+        alarm.deadline = deadline;
+        alarm.who = t;
+        timers_.insert(alarm);
+    }
+    fiber_record& next = pick_next(nullptr);
+    if (&next != &self) {
+        switch_to(next);
+    }
+    timers_.remove(alarm);
+    self.waiting = nullptr;
+    return static_cast<wake>(self.word.load(std::memory_order_acquire) & ticket_state_mask);
+}
+
+wake hub_core::sleep_until(time_point deadline) noexcept {
+    return park(prepare(), {wait_kind::sleep, "sleep"}, deadline);
+}
+
+std::size_t hub_core::others() const noexcept {
+    return live_ - draining_fibers_;
+}
+
+void hub_core::drain() noexcept {
+    // A fiber that drains does not wait for itself, nor for others that drain.
+    const bool is_fiber = running_ != &main_;
+    draining_fibers_ += is_fiber ? 1 : 0;
+    while (others() != 0) {
+        waiter self;
+        self.who = prepare();
+        push_waiter(drainers_, self);
+        park(self.who, {wait_kind::join, "drain"});
+        remove_waiter(drainers_, self);
+    }
+    draining_fibers_ -= is_fiber ? 1 : 0;
+}
+
+// --------------------------------------------------------------------------------- the hub's work
+
+/// Every few switches: is it time to poll? By number of switches, and by time, because a switch may
+/// be a nanosecond or a second away from the last.
+void hub_core::check() noexcept {
+    const bool late = cycle_counter() - polled_at_ > cycles_per_millisecond;
+    check_interval_ = late ? 1 : std::min(check_interval_ * 2, switches_per_check);
+    until_check_ = check_interval_;
+    if (late || --checks_until_poll_ == 0) {
+        service();
+    }
+}
+
+/// Events, timers and other threads' wake-ups, without waiting.
+void hub_core::service() noexcept {
+    ++counters_.polls;
+    polled_at_ = cycle_counter();
+    checks_until_poll_ = checks_per_poll;
+    reactor_->poll(time_point::min(), *this);
+    take_inboxes();
+    if (timers_.size() != 0) {
+        fire_timers(reactor_->now());
+    }
+}
+
+/// Nothing can run: sleep until something may.
+void hub_core::wait_for_work() noexcept {
+    ++counters_.polls;
+    ++counters_.sleeps;
+    sleeping_.store(true, std::memory_order_seq_cst);
+    const bool may_wait = woken_.empty() && arrivals_.empty();
+    reactor_->poll(may_wait ? timers_.next_event() : time_point::min(), *this);
+    sleeping_.store(false, std::memory_order_relaxed);
+    polled_at_ = cycle_counter();
+    checks_until_poll_ = checks_per_poll;
+    take_inboxes();
+    if (timers_.size() != 0) {
+        fire_timers(reactor_->now());
+    }
+}
+
+void hub_core::on_ready(std::uint64_t token, std::uint32_t events) noexcept {
+    if (listener_ != nullptr) {
+        listener_->on_ready(token, events);
+    }
+}
+
+void hub_core::fire_timers(time_point now) noexcept {
+    while (timer* t = timers_.pop_due(now)) {
+        wake_up(static_cast<wait_timer*>(t)->who, wake::timeout);
+    }
+}
+
+void hub_core::take_inboxes() noexcept {
+    for (fiber_record* r = woken_.take_all(); r != nullptr;) {
+        fiber_record* following = r->next;
+        ++counters_.remote_wakes;
+        ready_.push(r);
+        r = following;
+    }
+    accept_arrivals(arrivals_.take_all());
+}
+
+} // namespace tendril::detail

@@ -1,0 +1,230 @@
+// SPDX-License-Identifier: BSL-1.0
+// How fibers come to a hub and leave it, and how a thread comes to its hub and leaves it.
+#include "hub/hub_core.hpp"
+#include "hub/task_access.hpp"
+
+#include <cstdlib>
+#include <new>
+#include <sys/syscall.h>
+#include <system_error>
+#include <unistd.h>
+#include <utility>
+
+namespace tendril::detail {
+
+namespace {
+
+constexpr std::size_t records_per_slab = 256;
+constexpr std::uint64_t ids_per_block = 256;
+std::atomic<std::uint64_t> next_id_block{1};
+
+std::exception_ptr hub_ended() {
+    return std::make_exception_ptr(std::system_error(
+        ECANCELED, std::system_category(), "the fiber's thread ended before the fiber did"));
+}
+
+} // namespace
+
+std::uint64_t hub_core::next_id() noexcept {
+    if (id_ == id_end_) {
+        id_ = next_id_block.fetch_add(ids_per_block, std::memory_order_relaxed);
+        id_end_ = id_ + ids_per_block;
+    }
+    return id_++;
+}
+
+// -------------------------------------------------------------------------------------- records
+
+fiber_record* hub_core::new_record() {
+    if (free_records_ == nullptr) {
+        auto slab = std::make_unique<fiber_record[]>(records_per_slab);
+        fiber_record* first = slab.get();
+        slabs_.push_back(std::move(slab));
+        for (std::size_t i = records_per_slab; i-- > 0;) {
+            first[i].home = this;
+            recycle(first[i]);
+        }
+    }
+    fiber_record* r = free_records_;
+    free_records_ = r->next;
+    return r;
+}
+
+/// The ticket word stays: it only ever grows.
+void hub_core::recycle(fiber_record& r) noexcept {
+    r.job = nullptr;
+    r.ctx = nullptr;
+    r.stk = nullptr;
+    r.next = free_records_;
+    free_records_ = &r;
+}
+
+template <typename Visit>
+void hub_core::for_each_live(Visit visit) {
+    for (auto& slab : slabs_) {
+        for (std::size_t i = 0; i < records_per_slab; ++i) {
+            if (slab[i].job != nullptr) {
+                visit(slab[i]);
+            }
+        }
+    }
+}
+
+// ----------------------------------------------------------------------------------- fibers begin
+
+void hub_core::start(task& t, std::size_t stack_size) {
+    fiber_record* r = new_record();
+    r->job = &t;
+    r->stack_size = stack_size;
+    ++counters_.spawned;
+    ++live_;
+    // Through the backlog if anyone waits there: first come, first served.
+    if (backlog_.empty() && ready_.size() < ready_target) {
+        ready_.push(r);
+    } else {
+        backlog_.push(r);
+    }
+}
+
+void hub_core::spawn(task& t, std::size_t stack_size) {
+    start(t, stack_size);
+}
+
+bool hub_core::spawn_remote(task& t, std::size_t stack_size, std::uint64_t generation) {
+    auto a = std::make_unique<arrival>(arrival{&t, stack_size, generation});
+    if (this->generation() != generation || !arrivals_.push(a.get())) {
+        return false;
+    }
+    a.release();
+    notify();
+    return true;
+}
+
+void hub_core::accept_arrivals(arrival* first) noexcept {
+    while (first != nullptr) {
+        const std::unique_ptr<arrival> a(std::exchange(first, first->next));
+        try {
+            if (a->generation != generation()) {
+                throw std::system_error(ESRCH, std::system_category(), "spawn on a hub that ended");
+            }
+            start(*a->job, a->stack_size);
+        } catch (...) {
+            task_access::fail(*a->job, std::current_exception());
+            task_access::complete(*a->job);
+            a->job->release();
+        }
+    }
+}
+
+// ------------------------------------------------------------------------------------- fibers end
+
+void hub_core::finish(fiber_record& r) noexcept {
+    if (&r == sole_survivor_) {
+        std::exit(0); // the last thread of a process returned, see fork(2) and pthread_exit(3)
+    }
+    task& job = *r.job;
+    task_access::complete(job);
+    job.release();
+    recycle(r);
+    ++counters_.finished;
+    --live_;
+    while (drainers_ != nullptr && others() == 0) {
+        wake_up(pop_waiter(drainers_)->who, wake::ready);
+    }
+}
+
+/// Ends a fiber that will not run (again). Its stack, if it has one, is never unwound nor reused:
+/// others may hold pointers to it.
+void hub_core::abandon(fiber_record& r, const std::exception_ptr& why) noexcept {
+    r.word.store((r.word.load(std::memory_order_relaxed) | ticket_state_mask) + 1,
+                 std::memory_order_release);
+    task_access::fail(*r.job, why);
+    finish(r);
+}
+
+// -------------------------------------------------------------------------------------- the thread
+
+void hub_core::attach_thread() noexcept {
+    current_hub_ = this;
+    running_ = &main_;
+    adopt_thread_context(main_context_);
+    counters_ = {};
+    main_id_ = next_id();
+    woken_.reopen();
+    arrivals_.reopen();
+    generation_.fetch_add(1, std::memory_order_acq_rel);
+}
+
+std::size_t hub_core::detach_thread(time_point give_up) noexcept {
+    while (live_ != 0 && reactor_->now() < give_up) {
+        waiter self;
+        self.who = prepare();
+        push_waiter(drainers_, self);
+        park(self.who, {wait_kind::join, "thread exit"}, give_up);
+        remove_waiter(drainers_, self);
+    }
+    const std::size_t left = live_;
+    arrival* late = arrivals_.close();
+    generation_.fetch_add(1, std::memory_order_acq_rel);
+    accept_arrivals(late); // refuses them: their generation is over
+
+    // Void every ticket that can still be won. One that another thread has won is about to arrive
+    // in the inbox, and must not arrive after the hub has a new owner.
+    std::size_t in_flight = 0;
+    for_each_live([&](fiber_record& r) {
+        const ticket t{&r, r.word.load(std::memory_order_acquire)};
+        const bool waits = (t.value & ticket_state_mask) == ticket_waiting;
+        in_flight += waits && withdraw(t) ? 0 : 1;
+    });
+    while (ready_.size() + backlog_.size() < in_flight) {
+        take_inboxes();
+        ::syscall(SYS_sched_yield);
+    }
+    woken_.close();
+    ready_.clear();
+    backlog_.clear();
+    timers_.clear();
+    if (left != 0) {
+        const std::exception_ptr why = hub_ended();
+        for_each_live([&](fiber_record& r) { abandon(r, why); });
+    }
+    for (auto& e : extensions_) {
+        if (e != nullptr) {
+            e->ending();
+            e.reset();
+        }
+    }
+    listener_ = nullptr;
+    running_ = nullptr;
+    current_hub_ = nullptr;
+    return left;
+}
+
+void hub_core::forked() {
+    current_hub_ = this;
+    ready_.clear();
+    backlog_.clear();
+    timers_.clear();
+    drainers_ = nullptr;
+    draining_fibers_ = 0;
+    woken_.reopen();
+    arrivals_.reopen();
+    sleeping_.store(false, std::memory_order_relaxed);
+    // The parent's other fibers are not here: whoever holds a ticket of theirs holds nothing.
+    for_each_live([this](fiber_record& r) {
+        if (&r != running_) {
+            r.word.store((r.word.load(std::memory_order_relaxed) | ticket_state_mask) + 1,
+                         std::memory_order_relaxed);
+        }
+    });
+    sole_survivor_ = running_ == &main_ ? nullptr : running_;
+    live_ = sole_survivor_ == nullptr ? 0 : 1;
+    reactor_->forked();
+    for (auto& e : extensions_) {
+        if (e != nullptr) {
+            e->forked();
+        }
+    }
+}
+
+} // namespace tendril::detail

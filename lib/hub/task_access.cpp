@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: BSL-1.0
+#include "hub/task_access.hpp"
+
+#include "hub/hub_core.hpp"
+
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <cxxabi.h>
+#include <memory>
+#include <mutex>
+#include <new>
+#include <stdexcept>
+#include <string>
+#include <sys/syscall.h>
+#include <system_error>
+#include <unistd.h>
+
+namespace tendril::detail {
+
+namespace {
+
+/// The bit lock in a task's state word.
+class state_lock {
+public:
+    explicit state_lock(std::atomic<std::uint32_t>& word, std::uint32_t also_set = 0) noexcept
+        : word_(word) {
+        const std::uint32_t bits = task_access::locked | also_set;
+        for (unsigned spins = 0;
+             (word_.fetch_or(bits, std::memory_order_acq_rel) & task_access::locked) != 0;) {
+            if (++spins > 100) {
+                ::syscall(SYS_sched_yield);
+            }
+        }
+    }
+    ~state_lock() { word_.fetch_and(~task_access::locked, std::memory_order_release); }
+    state_lock(const state_lock&) = delete;
+    state_lock& operator=(const state_lock&) = delete;
+
+private:
+    std::atomic<std::uint32_t>& word_;
+};
+
+std::string describe(const std::exception_ptr& error) {
+    try {
+        std::rethrow_exception(error);
+    } catch (const std::exception& e) {
+        int status = 0;
+        const std::unique_ptr<char, void (*)(void*)> name(
+            abi::__cxa_demangle(typeid(e).name(), nullptr, nullptr, &status), std::free);
+        return std::string(status == 0 ? name.get() : typeid(e).name()) + ": " + e.what();
+    } catch (...) {
+        return "an exception that is no std::exception";
+    }
+}
+
+} // namespace
+
+void task_access::begin(task& t, std::uint64_t id, const char* name) {
+    t.id_ = id;
+    if (*name != '\0' && (t.name_ = ::strdup(name)) == nullptr) {
+        throw std::bad_alloc();
+    }
+}
+
+void task_access::add_reference(task& t) noexcept {
+    t.references_.fetch_add(1, std::memory_order_relaxed);
+}
+
+void task_access::run(task& t) noexcept {
+    try {
+        t.run();
+    } catch (...) {
+        t.error_ = std::current_exception();
+    }
+}
+
+void task_access::fail(task& t, std::exception_ptr why) noexcept {
+    t.error_ = std::move(why);
+}
+
+void task_access::complete(task& t) noexcept {
+    const state_lock lock(t.state_, done);
+    // A waiter's node is on its stack. Once woken it is gone, so nothing of it is touched after.
+    while (waiter* w = pop_waiter(t.joiners_)) {
+        hub_core::wake_up(w->who, wake::ready);
+    }
+}
+
+bool task_access::join(task& t, time_point deadline) {
+    if (t.done()) {
+        return true;
+    }
+    hub_core& hub = hub_core::current();
+    if (hub.running().job == &t) {
+        throw std::system_error(EDEADLK, std::system_category(),
+                                "join fiber #" + std::to_string(t.id_) + " by itself");
+    }
+    waiter self;
+    self.who = hub.prepare();
+    {
+        const state_lock lock(t.state_);
+        if (t.done()) {
+            hub_core::withdraw(self.who);
+            return true;
+        }
+        push_waiter(t.joiners_, self);
+    }
+    const wait_reason why{wait_kind::join, "join fiber #", static_cast<std::int64_t>(t.id_)};
+    if (hub.park(self.who, why, deadline) != wake::ready) {
+        const state_lock lock(t.state_);
+        remove_waiter(t.joiners_, self);
+    }
+    return t.done();
+}
+
+void task_access::report_uncollected(task& t) noexcept {
+    try {
+        std::string who = "tendril: fiber #" + std::to_string(t.id_);
+        if (t.name_ != nullptr) {
+            who += " \"" + std::string(t.name_) + '"';
+        }
+        const std::string line =
+            who + " ended with an exception that nobody collected: " + describe(t.error_) + '\n';
+        std::fputs(line.c_str(), stderr);
+    } catch (...) {
+        std::fputs("tendril: a fiber ended with an exception that nobody collected\n", stderr);
+    }
+}
+
+task::~task() {
+    if (error_ != nullptr && (state_.load(std::memory_order_relaxed) & task_access::collected) == 0) {
+        task_access::report_uncollected(*this);
+    }
+    std::free(name_);
+}
+
+void task::release() noexcept {
+    if (references_.fetch_sub(1, std::memory_order_acq_rel) == 1) {
+        delete this;
+    }
+}
+
+void task::join() {
+    join_until(never);
+}
+
+bool task::join_until(time_point deadline) {
+    return task_access::join(*this, deadline);
+}
+
+bool task::done() const noexcept {
+    return (state_.load(std::memory_order_acquire) & task_access::done) != 0;
+}
+
+std::string task::name() const {
+    return task_access::name(*this);
+}
+
+void task::collect() {
+    const std::uint32_t before = state_.fetch_or(task_access::collected, std::memory_order_relaxed);
+    if ((before & task_access::collected) != 0) {
+        throw std::logic_error("fiber::get was called twice");
+    }
+    if (error_ != nullptr) {
+        std::rethrow_exception(error_);
+    }
+}
+
+} // namespace tendril::detail
