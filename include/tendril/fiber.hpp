@@ -48,9 +48,9 @@ public:
     bool joinable() const noexcept { return task_ != nullptr; }
     explicit operator bool() const noexcept { return joinable(); }
 
-    /// Waits until the fiber has ended; returns at once if it has. It does not rethrow what the fiber
-    /// threw. Any number of fibers and threads may join one fiber. On a thread without a hub the
-    /// thread gets one, and waits as its main fiber.
+    /// Waits until the fiber has ended; returns at once if it has. It does not rethrow what the
+    /// fiber threw. Any number of fibers and threads may join one fiber. On a thread without a hub
+    /// the thread gets one, and waits as its main fiber.
     /// @throws std::system_error EDEADLK: a fiber joins itself; EINVAL: no fiber.
     void join() { task().join(); }
 
@@ -90,10 +90,12 @@ public:
 private:
     template <typename Function, typename... Args>
     friend auto spawn(Function&& function, Args&&... args)
-        -> std::enable_if_t<detail::is_function<Function, Args...>, detail::fiber_of<Function, Args...>>;
+        -> std::enable_if_t<detail::is_function<Function, Args...>,
+                            detail::fiber_of<Function, Args...>>;
     friend struct detail::spawner;
 
-    explicit fiber(detail::result_task<T>* t) noexcept : task_(t) {}
+    explicit fiber(detail::result_task<T>* t) noexcept
+        : task_(t) {}
 
     detail::result_task<T>& task() const {
         if (task_ == nullptr) {
@@ -105,15 +107,16 @@ private:
     std::unique_ptr<detail::result_task<T>, detail::task_release> task_;
 };
 
-/// Starts a fiber that calls `function(args...)` on the calling thread's hub, and returns its handle.
-/// Function and arguments are moved or copied first, as std::thread does (pass std::ref to refer).
-/// The fiber first runs when the caller next waits or yields; the caller goes on at once.
+/// Starts a fiber that calls `function(args...)` on the calling thread's hub, and returns its
+/// handle. Function and arguments are moved or copied first, as std::thread does (pass std::ref to
+/// refer). The fiber first runs when the caller next waits or yields; the caller goes on at once.
 ///
 /// @throws std::bad_alloc no memory for the fiber.
 /// @throws std::system_error EMFILE and the like: the thread's hub could not be made.
 template <typename Function, typename... Args>
 auto spawn(Function&& function, Args&&... args)
-    -> std::enable_if_t<detail::is_function<Function, Args...>, detail::fiber_of<Function, Args...>> {
+    -> std::enable_if_t<detail::is_function<Function, Args...>,
+                        detail::fiber_of<Function, Args...>> {
     return detail::spawner::spawn({}, nullptr, std::forward<Function>(function),
                                   std::forward<Args>(args)...);
 }

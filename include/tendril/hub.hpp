@@ -65,7 +65,8 @@ public:
 private:
     friend struct hub_access;
     hub(detail::hub_core& core, std::uint64_t generation) noexcept
-        : core_(&core), generation_(generation) {}
+        : core_(&core)
+        , generation_(generation) {}
 
     detail::hub_core* core_;
     std::uint64_t generation_;

@@ -15,10 +15,10 @@ namespace {
 void check_stack_size(const spawn_options& options) {
     const std::size_t least = detail::minimum_stack_size();
     if (options.stack_size < least || options.stack_size > detail::maximum_stack_size) {
-        throw std::invalid_argument("spawn" + (options.name.empty() ? "" : " \"" + options.name + '"') +
-                                    ": stack size " + std::to_string(options.stack_size) +
-                                    " is not between " + std::to_string(least) + " and " +
-                                    std::to_string(detail::maximum_stack_size) + " bytes");
+        throw std::invalid_argument(
+            "spawn" + (options.name.empty() ? "" : " \"" + options.name + '"') + ": stack size " +
+            std::to_string(options.stack_size) + " is not between " + std::to_string(least) +
+            " and " + std::to_string(detail::maximum_stack_size) + " bytes");
     }
 }
 
@@ -31,14 +31,14 @@ void throw_no_fiber() {
 }
 
 void launch(task& t, const spawn_options& options, const hub* on) {
-    check_stack_size(options);
-    hub_core& here = hub_core::current();
-    task_access::begin(t, here.next_id(), options.name.c_str());
-    task_access::add_reference(t);
     try {
+        check_stack_size(options);
+        hub_core& here = hub_core::current();
+        task_access::begin(t, here.next_id(), options.name.c_str());
         if (on == nullptr || &hub_access::core(*on) == &here) {
             if (on != nullptr && on->ended()) {
-                throw std::system_error(ESRCH, std::system_category(), "spawn on a hub that has ended");
+                throw std::system_error(ESRCH, std::system_category(),
+                                        "spawn on a hub that has ended");
             }
             here.spawn(t, options.stack_size);
         } else if (!hub_access::core(*on).spawn_remote(t, options.stack_size,

@@ -48,9 +48,9 @@ hub_statistics hub::statistics() const {
     s.stacks_in_use = stacks.live;
     s.stacks_pooled = stacks.pooled;
     s.stacks_unguarded = stacks.unguarded;
-    s.waits = {waits(wait_kind::sleep),   waits(wait_kind::join),    waits(wait_kind::read),
-               waits(wait_kind::write),   waits(wait_kind::accept),  waits(wait_kind::connect),
-               waits(wait_kind::poll),    waits(wait_kind::dns),     waits(wait_kind::sync),
+    s.waits = {waits(wait_kind::sleep), waits(wait_kind::join),   waits(wait_kind::read),
+               waits(wait_kind::write), waits(wait_kind::accept), waits(wait_kind::connect),
+               waits(wait_kind::poll),  waits(wait_kind::dns),    waits(wait_kind::sync),
                waits(wait_kind::other)};
     return s;
 }

@@ -20,7 +20,8 @@ inline constexpr std::uint64_t cycles_per_millisecond = 2'500'000;
 inline std::uint64_t cycle_counter() noexcept {
     timespec t{};
     clock_gettime(CLOCK_MONOTONIC_COARSE, &t);
-    return static_cast<std::uint64_t>(t.tv_sec) * 1'000'000'000 + static_cast<std::uint64_t>(t.tv_nsec);
+    return static_cast<std::uint64_t>(t.tv_sec) * 1'000'000'000 +
+           static_cast<std::uint64_t>(t.tv_nsec);
 }
 inline constexpr std::uint64_t cycles_per_millisecond = 1'000'000;
 #endif

@@ -1,35 +1,46 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
 
-#include <cstddef>
-
 namespace tendril::detail {
 
 struct stack;
 
-/// A suspended flow of control. It owns nothing: the switch that resumes it consumes it, and it is
-/// never destroyed otherwise (Boost would unwind the stack by force, which aborts in noexcept frames
-/// and in `catch (...)`).
-struct context {
-    void* handle = nullptr;        ///< Boost.Context's, while suspended
-    void* tsan_fiber = nullptr;    ///< ThreadSanitizer's name for this flow
-    const void* bottom = nullptr;  ///< lowest usable address, for AddressSanitizer
-    std::size_t size = 0;          ///< usable bytes above bottom
+/// Where a suspended flow of control goes on. It owns nothing: the switch that resumes it consumes
+/// it, and it is never destroyed otherwise (Boost would unwind the stack by force, which aborts in
+/// noexcept frames and in `catch (...)`). Of a fiber it is kept in the record, not on the stack:
+/// records lie densely, stack tops share few cache sets.
+struct saved_context {
+    void* handle = nullptr;
 };
 
-/// The flow that runs on a thread's own stack.
-void adopt_thread_context(context& c) noexcept;
+/// Itanium C++ ABI, exception handling, 2.2.2: what __cxa_get_globals() points to.
+struct exception_globals {
+    void* caught;
+    unsigned uncaught;
+};
 
-/// Makes a fresh stack's context, which will call `loop(s)` when first switched to. The loop must
-/// never return.
-void make_context(stack& s, void (*loop)(stack&) noexcept) noexcept;
+/// What every flow of a thread has of its own, but lives in thread-local storage: errno, and the
+/// exception globals (a flow may be suspended inside a catch block while another throws). Fibers
+/// never leave their thread, so the addresses are looked up once.
+struct thread_cells {
+    int* error = nullptr;
+    exception_globals* exceptions = nullptr;
+};
 
-/// Suspends the running flow into `from` and goes on at `to`. Returns when somebody switches back.
-/// What is per flow and lives in thread-local storage is saved here: errno, and the C++ ABI's
-/// exception globals (a flow may be suspended inside a catch block while another throws).
-void switch_context(context& from, context& to) noexcept;
+/// Describes the calling thread and its own stack, so that its flow can be switched from and to.
+void adopt_thread(thread_cells& cells, stack& s) noexcept;
 
-/// The stack that `c` runs on goes to another owner for good or is unmapped.
-void retire_context(context& c) noexcept;
+/// Makes the context of a fresh stack; when first switched to it calls `loop(s)`, which must never
+/// return.
+void make_context(stack& s, thread_cells& cells, void (*loop)(stack&) noexcept) noexcept;
+
+/// Suspends the running flow into `from` and goes on at `to`, whose stack is `on`. Returns when
+/// somebody switches back. Nothing here may use floating point: flows whose MXCSR differ cost 65 ns
+/// a switch.
+void switch_context(thread_cells& cells, saved_context& from, saved_context& to,
+                    const stack& on) noexcept;
+
+/// The memory of the stack is about to be given up.
+void retire_context(stack& s) noexcept;
 
 } // namespace tendril::detail

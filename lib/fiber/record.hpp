@@ -26,9 +26,9 @@ struct alignas(64) fiber_record {
 
     fiber_record* next = nullptr; ///< in the run queue, backlog, inbox or free list: one at a time
     hub_core* home = nullptr;     ///< set once
-    context* ctx = nullptr;       ///< null until the fiber first runs
-    stack* stk = nullptr;         ///< null for a thread's main fiber, and until the first run
-    task* job = nullptr; ///< null in the free list and for a main fiber
+    saved_context context;        ///< while suspended
+    stack* stk = nullptr;         ///< null until the fiber first runs
+    task* job = nullptr;          ///< null in the free list and for a main fiber
     const wait_reason* waiting = nullptr; ///< for dumps, while parked
     std::size_t stack_size = 0;
 };

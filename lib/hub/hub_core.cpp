@@ -2,6 +2,7 @@
 #include "hub/hub_core.hpp"
 
 #include "base/cycle_counter.hpp"
+#include "fiber/switch.hpp"
 #include "hub/task_access.hpp"
 
 #include <algorithm>
@@ -10,7 +11,8 @@
 
 namespace tendril::detail {
 
-thread_local constinit hub_core* hub_core::current_hub_ [[gnu::tls_model("initial-exec")]] = nullptr;
+thread_local constinit hub_core* hub_core::current_hub_ [[gnu::tls_model("initial-exec")]] =
+    nullptr;
 
 namespace {
 
@@ -21,19 +23,31 @@ struct wait_timer : timer {
 
 } // namespace
 
-hub_core::hub_core(std::unique_ptr<reactor> r) : timers_(r->now()), reactor_(std::move(r)) {
+hub_core::hub_core(std::unique_ptr<reactor> r)
+    : timers_(r->now())
+    , reactor_(std::move(r)) {
     main_.home = this;
-    main_.ctx = &main_context_;
+    main_.stk = &main_stack_;
 }
 
 hub_core::~hub_core() = default;
 
 // ------------------------------------------------------------------------------------- switching
 
-void hub_core::switch_to(fiber_record& next) noexcept {
-    fiber_record& self = *running_;
+/// Never inlined: one place to leave and arrive at lets the CPU predict the way back.
+[[gnu::noinline]] void hub_core::resume(saved_context& from, fiber_record& next) noexcept {
     running_ = &next;
-    switch_context(*self.ctx, *next.ctx);
+#if defined(TENDRIL_ASAN) || defined(TENDRIL_TSAN)
+    switch_context(cells_, from, next.context, *next.stk); // in a file that is not instrumented
+#else
+    switch_context_inline(cells_, from, next.context, *next.stk);
+#endif
+}
+
+inline void hub_core::switch_to(fiber_record& next) noexcept {
+    if (&next != running_) {
+        resume(running_->context, next);
+    }
 }
 
 /// What runs at the bottom of every fiber stack: one fiber after the other, as long as the next one
@@ -45,11 +59,12 @@ void hub_core::stack_main(stack& s) noexcept {
         task_access::run(*self.job);
         hub.finish(self);
         fiber_record& next = hub.pick_next(&s);
-        hub.running_ = &next;
-        if (next.stk != &s) {
+        if (next.stk == &s) {
+            hub.running_ = &next;
+        } else {
             // Nothing is handed out between the release and the switch, so nobody treads on us.
             hub.stacks_.release(&s);
-            switch_context(s.ctx, *next.ctx);
+            hub.resume(s.idle, next);
         }
     }
 }
@@ -65,48 +80,51 @@ bool hub_core::give_stack(fiber_record& r, stack* own) noexcept {
     }
     if (!s->entered) {
         s->entered = true;
-        make_context(*s, &stack_main);
+        make_context(*s, cells_, &stack_main);
     }
     r.stk = s;
-    r.ctx = &s->ctx;
+    r.context = s->idle;
     return true;
 }
 
 /// The next fiber to run, waiting for one if need be. `own` is the stack of a fiber that has just
 /// ended, which the next new one may take over.
-fiber_record& hub_core::pick_next(stack* own) noexcept {
+inline fiber_record& hub_core::pick_next(stack* own) noexcept {
     ++counters_.switches;
     if (--until_check_ == 0) [[unlikely]] {
         check();
     }
+    if (backlog_.empty() && !ready_.empty() && ready_.front()->stk != nullptr) [[likely]] {
+        return *ready_.pop();
+    }
+    return find_next(own);
+}
+
+fiber_record& hub_core::find_next(stack* own) noexcept {
     for (;;) {
-        if (!backlog_.empty() && ready_.size() < ready_target) [[unlikely]] {
+        if (!backlog_.empty() && ready_.size() < ready_target) {
             ready_.push(backlog_.pop());
         }
-        if (fiber_record* r = ready_.pop()) [[likely]] {
-            if (r->ctx != nullptr || give_stack(*r, own)) [[likely]] {
-                return *r;
-            }
-        } else {
+        fiber_record* r = ready_.pop();
+        if (r == nullptr) {
             wait_for_work();
+        } else if (r->stk != nullptr || give_stack(*r, own)) {
+            return *r;
         }
     }
 }
 
 void hub_core::yield() noexcept {
     ready_.push(running_);
-    fiber_record& self = *running_;
-    fiber_record& next = pick_next(nullptr);
-    if (&next != &self) {
-        switch_to(next);
-    }
+    switch_to(pick_next(nullptr));
 }
 
 // --------------------------------------------------------------------------------------- waiting
 
 ticket hub_core::prepare() noexcept {
     fiber_record& r = *running_;
-    const std::uint64_t next_epoch = (r.word.load(std::memory_order_relaxed) | ticket_state_mask) + 1;
+    const std::uint64_t next_epoch =
+        (r.word.load(std::memory_order_relaxed) | ticket_state_mask) + 1;
     r.word.store(next_epoch | ticket_waiting, std::memory_order_release);
     return {&r, next_epoch | ticket_waiting};
 }
@@ -157,10 +175,7 @@ wake hub_core::park(ticket t, const wait_reason& why, time_point deadline) noexc
         alarm.who = t;
         timers_.insert(alarm);
     }
-    fiber_record& next = pick_next(nullptr);
-    if (&next != &self) {
-        switch_to(next);
-    }
+    switch_to(pick_next(nullptr));
     timers_.remove(alarm);
     self.waiting = nullptr;
     return static_cast<wake>(self.word.load(std::memory_order_acquire) & ticket_state_mask);
@@ -196,6 +211,10 @@ void hub_core::check() noexcept {
     const bool late = cycle_counter() - polled_at_ > cycles_per_millisecond;
     check_interval_ = late ? 1 : std::min(check_interval_ * 2, switches_per_check);
     until_check_ = check_interval_;
+    // Whoever is in the backlog starts in the end, also when those before never stop running.
+    if (!backlog_.empty()) {
+        ready_.push(backlog_.pop());
+    }
     if (late || --checks_until_poll_ == 0) {
         service();
     }

@@ -27,7 +27,7 @@ hub_core& make_thread_hub();
 class hub_extension {
 public:
     virtual ~hub_extension() = default;
-    virtual void forked() {}      ///< in the child, on the hub of the forking thread
+    virtual void forked() {}          ///< in the child, on the hub of the forking thread
     virtual void ending() noexcept {} ///< the thread ends; no fiber of it will run again
 };
 
@@ -45,8 +45,8 @@ struct hub_counters {
 };
 
 /// The scheduler of one OS thread. Its fibers never leave it. Hubs are type-stable like records: a
-/// thread that ends gives its hub back for the next thread, so a late waker never meets freed memory
-/// or a reused eventfd.
+/// thread that ends gives its hub back for the next thread, so a late waker never meets freed
+/// memory or a reused eventfd.
 ///
 /// There is no scheduler fiber: whoever parks looks for the next one itself, and polls the reactor
 /// on its own stack when there is none. So a switch is one jump.
@@ -60,7 +60,9 @@ public:
     static hub_core* current_or_null() noexcept { return current_hub_; }
 
     /// This thread's hub, made on first use. Throws std::system_error if that fails.
-    static hub_core& current() { return current_hub_ != nullptr ? *current_hub_ : make_thread_hub(); }
+    static hub_core& current() {
+        return current_hub_ != nullptr ? *current_hub_ : make_thread_hub();
+    }
 
     // --- begin and end of a thread's use of the hub ----------------------------------------------
     /// The calling thread's stack becomes the main fiber, and this its hub.
@@ -69,7 +71,9 @@ public:
     /// their joiners get an error, their stacks stay where they are. Returns how many.
     std::size_t detach_thread(time_point give_up) noexcept;
     /// Which use of the hub this is; odd while a thread owns it.
-    std::uint64_t generation() const noexcept { return generation_.load(std::memory_order_acquire); }
+    std::uint64_t generation() const noexcept {
+        return generation_.load(std::memory_order_acquire);
+    }
 
     // --- spawning --------------------------------------------------------------------------------
     /// On this thread. Takes over one reference, unless it throws std::bad_alloc.
@@ -78,7 +82,8 @@ public:
     bool spawn_remote(task& t, std::size_t stack_size, std::uint64_t generation);
 
     // --- waiting: on this thread, in a fiber -----------------------------------------------------
-    /// Begins a wait. Give the ticket to whoever may end it, then park(); no switch between the two.
+    /// Begins a wait. Give the ticket to whoever may end it, then park(); no switch between the
+    /// two.
     ticket prepare() noexcept;
 
     /// Switches away until the ticket is won; returns by what.
@@ -95,8 +100,8 @@ public:
     wake sleep_until(time_point deadline) noexcept;
     void drain() noexcept; ///< until every other fiber ended that does not itself wait here
 
-    /// One operation that completed without waiting. Yields when a fiber did many in a row: one whose
-    /// operations never wait must not starve the others.
+    /// One operation that completed without waiting. Yields when a fiber did many in a row: one
+    /// whose operations never wait must not starve the others.
     void charge() noexcept {
         if (budget_switches_ != counters_.switches) {
             budget_switches_ = counters_.switches;
@@ -118,7 +123,9 @@ public:
     fiber_record& main_fiber() noexcept { return main_; }
     std::uint64_t main_id() const noexcept { return main_id_; }
     std::uint64_t next_id() noexcept;
-    std::size_t live() const noexcept { return live_; } ///< fibers that have not ended, but the main one
+    std::size_t live() const noexcept {
+        return live_;
+    } ///< fibers that have not ended, but the main one
     const hub_counters& counters() const noexcept { return counters_; }
     stack_statistics stacks() const noexcept { return stacks_.statistics(); }
 
@@ -143,7 +150,9 @@ private:
     void make_ready(fiber_record& r) noexcept;
     void notify() noexcept;
     fiber_record& pick_next(stack* own) noexcept;
+    fiber_record& find_next(stack* own) noexcept;
     bool give_stack(fiber_record& r, stack* own) noexcept;
+    void resume(saved_context& from, fiber_record& next) noexcept;
     void switch_to(fiber_record& next) noexcept;
     void check() noexcept;
     void service() noexcept;
@@ -164,11 +173,12 @@ private:
 
     static thread_local constinit hub_core* current_hub_ [[gnu::tls_model("initial-exec")]];
 
-    static constexpr std::uint32_t switches_per_check = 16;
+    static constexpr std::uint32_t switches_per_check = 64;
     static constexpr std::uint32_t checks_per_poll = 8;
 
     // What every switch touches, together.
     fiber_record* running_ = nullptr;
+    thread_cells cells_;
     run_queue ready_;
     run_queue backlog_; ///< spawned, and not admitted to ready_ yet
     std::uint32_t until_check_ = 1;
@@ -188,7 +198,7 @@ private:
     std::uint64_t id_ = 0, id_end_ = 0; ///< ids taken in blocks from a process-wide counter
     timer_queue timers_;
     stack_pool stacks_;
-    context main_context_;
+    stack main_stack_; ///< the thread's own; only its description
     fiber_record main_;
     std::unique_ptr<reactor> reactor_;
     reactor::listener* listener_ = nullptr;

@@ -53,7 +53,6 @@ fiber_record* hub_core::new_record() {
 /// The ticket word stays: it only ever grows.
 void hub_core::recycle(fiber_record& r) noexcept {
     r.job = nullptr;
-    r.ctx = nullptr;
     r.stk = nullptr;
     r.next = free_records_;
     free_records_ = &r;
@@ -147,7 +146,7 @@ void hub_core::abandon(fiber_record& r, const std::exception_ptr& why) noexcept 
 void hub_core::attach_thread() noexcept {
     current_hub_ = this;
     running_ = &main_;
-    adopt_thread_context(main_context_);
+    adopt_thread(cells_, main_stack_);
     counters_ = {};
     main_id_ = next_id();
     woken_.reopen();

@@ -13,6 +13,8 @@ public:
     bool empty() const noexcept { return head_ == nullptr; }
     std::size_t size() const noexcept { return size_; }
 
+    fiber_record* front() const noexcept { return head_; }
+
     void push(fiber_record* r) noexcept {
         r->next = nullptr;
         *tail_ = r;

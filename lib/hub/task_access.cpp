@@ -15,30 +15,35 @@
 #include <sys/syscall.h>
 #include <system_error>
 #include <unistd.h>
+#include <utility>
 
 namespace tendril::detail {
 
 namespace {
 
-/// The bit lock in a task's state word.
+/// The lock in a task's state. Only its holder writes the rest of the word, except that done may be
+/// set in the same breath as the lock is tried.
 class state_lock {
 public:
-    explicit state_lock(std::atomic<std::uint32_t>& word, std::uint32_t also_set = 0) noexcept
+    explicit state_lock(std::atomic<std::uint8_t>& word, std::uint8_t also_set = 0) noexcept
         : word_(word) {
-        const std::uint32_t bits = task_access::locked | also_set;
-        for (unsigned spins = 0;
-             (word_.fetch_or(bits, std::memory_order_acq_rel) & task_access::locked) != 0;) {
+        const auto bits = static_cast<std::uint8_t>(task_access::locked | also_set);
+        unsigned spins = 0;
+        while (((before_ = word_.fetch_or(bits, std::memory_order_acq_rel)) &
+                task_access::locked) != 0) {
             if (++spins > 100) {
                 ::syscall(SYS_sched_yield);
             }
         }
+        before_ |= also_set;
     }
-    ~state_lock() { word_.fetch_and(~task_access::locked, std::memory_order_release); }
+    ~state_lock() { word_.store(before_, std::memory_order_release); }
     state_lock(const state_lock&) = delete;
     state_lock& operator=(const state_lock&) = delete;
 
 private:
-    std::atomic<std::uint32_t>& word_;
+    std::atomic<std::uint8_t>& word_;
+    std::uint8_t before_ = 0;
 };
 
 std::string describe(const std::exception_ptr& error) {
@@ -61,10 +66,6 @@ void task_access::begin(task& t, std::uint64_t id, const char* name) {
     if (*name != '\0' && (t.name_ = ::strdup(name)) == nullptr) {
         throw std::bad_alloc();
     }
-}
-
-void task_access::add_reference(task& t) noexcept {
-    t.references_.fetch_add(1, std::memory_order_relaxed);
 }
 
 void task_access::run(task& t) noexcept {
@@ -129,14 +130,16 @@ void task_access::report_uncollected(task& t) noexcept {
 }
 
 task::~task() {
-    if (error_ != nullptr && (state_.load(std::memory_order_relaxed) & task_access::collected) == 0) {
+    if (error_ != nullptr && !collected_) {
         task_access::report_uncollected(*this);
     }
     std::free(name_);
 }
 
 void task::release() noexcept {
-    if (references_.fetch_sub(1, std::memory_order_acq_rel) == 1) {
+    // The last owner has nobody to race with.
+    if (references_.load(std::memory_order_acquire) == 1 ||
+        references_.fetch_sub(1, std::memory_order_acq_rel) == 1) {
         delete this;
     }
 }
@@ -158,8 +161,7 @@ std::string task::name() const {
 }
 
 void task::collect() {
-    const std::uint32_t before = state_.fetch_or(task_access::collected, std::memory_order_relaxed);
-    if ((before & task_access::collected) != 0) {
+    if (std::exchange(collected_, true)) {
         throw std::logic_error("fiber::get was called twice");
     }
     if (error_ != nullptr) {

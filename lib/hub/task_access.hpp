@@ -12,21 +12,20 @@
 namespace tendril::detail {
 
 /// The library's side of a task. A task has two owners, the handle and the fiber; `references_`
-/// counts them. `state_` is a lock (bit 0), `done` (bit 1) and `collected` (bit 2); the lock guards
-/// joiners_, and error_ until done is set, which publishes it.
+/// counts them. `state_` is a lock (bit 0), which guards joiners_, and `done` (bit 1), which
+/// publishes the result and error_. `collected_` is the handle's.
 struct task_access {
-    static void begin(task& t, std::uint64_t id, const char* name); ///< before launch; may throw bad_alloc
-    static void add_reference(task& t) noexcept;
-    static void run(task& t) noexcept; ///< calls the function, keeps what it throws
+    static void begin(task& t, std::uint64_t id,
+                      const char* name); ///< before launch; may throw bad_alloc
+    static void run(task& t) noexcept;   ///< calls the function, keeps what it throws
     static void fail(task& t, std::exception_ptr why) noexcept; ///< instead of run()
     static void complete(task& t) noexcept; ///< wakes the joiners; the caller then releases
     static const char* name(const task& t) noexcept { return t.name_ != nullptr ? t.name_ : ""; }
     static bool join(task& t, time_point deadline);
     static void report_uncollected(task& t) noexcept;
 
-    static constexpr std::uint32_t locked = 1;
-    static constexpr std::uint32_t done = 2;
-    static constexpr std::uint32_t collected = 4;
+    static constexpr std::uint8_t locked = 1;
+    static constexpr std::uint8_t done = 2;
 };
 
 } // namespace tendril::detail

@@ -6,7 +6,18 @@
 
 namespace tendril::detail {
 
-enum class wait_kind : std::uint8_t { sleep, join, read, write, accept, connect, poll, dns, sync, other };
+enum class wait_kind : std::uint8_t {
+    sleep,
+    join,
+    read,
+    write,
+    accept,
+    connect,
+    poll,
+    dns,
+    sync,
+    other
+};
 inline constexpr std::size_t wait_kinds = 10;
 const char* to_string(wait_kind kind) noexcept;
 

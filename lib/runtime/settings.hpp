@@ -5,8 +5,8 @@
 
 namespace tendril::detail {
 
-/// What the TENDRIL_* environment variables set. Read once, at first use; one that makes no sense is
-/// reported on stderr with what is valid, and its default stands.
+/// What the TENDRIL_* environment variables set. Read once, at first use; one that makes no sense
+/// is reported on stderr with what is valid, and its default stands.
 struct runtime_settings {
     /// TENDRIL_EXIT_GRACE_MS: how long the hub of a thread that ends goes on for its fibers.
     std::chrono::milliseconds exit_grace{1000};

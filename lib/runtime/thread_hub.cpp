@@ -44,7 +44,8 @@ void give_back(hub_core& hub) {
     const time_point give_up = hub.now() + settings().exit_grace;
     const std::size_t abandoned = hub.detach_thread(give_up);
     if (abandoned != 0) {
-        std::fprintf(stderr, "tendril: a thread ended before %zu of its fibers did; they are abandoned\n",
+        std::fprintf(stderr,
+                     "tendril: a thread ended before %zu of its fibers did; they are abandoned\n",
                      abandoned);
     }
     const std::lock_guard lock(hubs().mutex);

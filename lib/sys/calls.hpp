@@ -14,9 +14,9 @@
 
 namespace tendril::sys {
 
-// Every libc function that Tendril calls and that a shim may replace. The library calls them through
-// this table only: when a shim is in the process it hands over the originals (rebind), so that hub
-// code running inside a fiber never comes back to itself.
+// Every libc function that Tendril calls and that a shim may replace. The library calls them
+// through this table only: when a shim is in the process it hands over the originals (rebind), so
+// that hub code running inside a fiber never comes back to itself.
 // clang-format off
 #define TENDRIL_SYS_CALLS(X)                                                                        \
     X(read) X(write) X(readv) X(writev) X(preadv2) X(pwritev2)                                      \

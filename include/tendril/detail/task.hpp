@@ -13,6 +13,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <ratio>
 #include <string>
 #include <tuple>
 #include <type_traits>
@@ -28,23 +29,30 @@ struct spawn_options;
 
 namespace detail {
 
-/// Now + duration, saturating: an overlong duration means 'never'.
+/// Now + duration, saturating: an overlong duration means 'never'. In integers where that is
+/// possible: floating point leaves marks in MXCSR, which then make every switch slower.
 template <typename Rep, typename Period>
 std::chrono::steady_clock::time_point
 deadline_after(const std::chrono::duration<Rep, Period>& duration) {
     using clock = std::chrono::steady_clock;
+    using ticks_per_unit = std::ratio_divide<Period, clock::period>;
     const clock::time_point now = clock::now();
     if (duration <= duration.zero()) {
         return now;
     }
-    // Compared in floating point, because the conversion itself may overflow.
-    using seconds = std::chrono::duration<double>;
-    if (seconds(duration) >= seconds(clock::time_point::max() - now)) {
-        return clock::time_point::max();
+    const clock::duration most = clock::time_point::max() - now;
+    if constexpr (std::is_integral_v<Rep> && ticks_per_unit::den == 1) {
+        if (duration.count() >= most.count() / ticks_per_unit::num) {
+            return clock::time_point::max();
+        }
+    } else {
+        using seconds = std::chrono::duration<double>;
+        if (!(seconds(duration) < seconds(most))) { // also for a NaN
+            return clock::time_point::max();
+        }
     }
-    const auto whole = std::chrono::duration_cast<clock::duration>(duration);
-    // Rounded up, so that a wait is never shorter than asked.
-    return now + (whole < duration ? whole + clock::duration(1) : whole);
+    // Rounded up: a wait is never shorter than asked.
+    return now + std::chrono::ceil<clock::duration>(duration);
 }
 
 /// What a fiber runs and what became of it; shared by the fiber and its handle.
@@ -69,8 +77,9 @@ private:
     friend struct task_access; // the library's side
     virtual void run() = 0;
 
-    std::atomic<std::uint32_t> references_{1};
-    std::atomic<std::uint32_t> state_{0};
+    std::atomic<std::uint32_t> references_{2}; // the handle's and the fiber's
+    std::atomic<std::uint8_t> state_{0};
+    bool collected_ = false;
     struct waiter* joiners_ = nullptr;
     std::exception_ptr error_;
     std::uint64_t id_ = 0;
@@ -150,12 +159,13 @@ template <typename Function, typename... Args>
 using fiber_of = fiber<result_of<Function, Args...>>;
 
 template <typename Function, typename... Args>
-inline constexpr bool is_function = std::is_invocable_v<std::decay_t<Function>, std::decay_t<Args>...>;
+inline constexpr bool is_function =
+    std::is_invocable_v<std::decay_t<Function>, std::decay_t<Args>...>;
 
 [[noreturn]] TENDRIL_EXPORT void throw_no_fiber();
 
-/// Hands the task to a hub, the calling thread's if `on` is null. On a throw the caller still owns
-/// both references.
+/// Hands the task to a hub, the calling thread's if `on` is null. On a throw the fiber's reference
+/// has been given back.
 TENDRIL_EXPORT void launch(task& t, const spawn_options& options, const hub* on);
 
 struct spawner {
