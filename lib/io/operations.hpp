@@ -31,7 +31,8 @@ struct options {
     /// True for the shims: the call means what it would mean without Tendril. O_NONBLOCK set by the
     /// program gives -EAGAIN (connect: -EINPROGRESS), SO_RCVTIMEO and SO_SNDTIMEO apply as in
     /// socket(7), MSG_DONTWAIT never waits. False for our own interfaces: every call waits for its
-    /// outcome, whatever flags the fd has (MSG_DONTWAIT still never waits), and only `deadline` counts.
+    /// outcome, whatever flags the fd has (MSG_DONTWAIT still never waits), and only `deadline`
+    /// counts.
     bool as_program = false;
 
     /// Out: the call parked at least once (the statistics of the shims).
@@ -50,10 +51,11 @@ ssize_t writev(int fd, const iovec* iov, int count, options& o) noexcept;
 ssize_t preadv2(int fd, const iovec* iov, int count, off_t offset, int flags, options& o) noexcept;
 ssize_t pwritev2(int fd, const iovec* iov, int count, off_t offset, int flags, options& o) noexcept;
 
-// --- messages: recv(2), send(2), recvmmsg(2) ------------------------------------------------------
+// --- messages: recv(2), send(2), recvmmsg(2)
+// ------------------------------------------------------
 ssize_t recv(int fd, void* buffer, std::size_t size, int flags, options& o) noexcept;
-ssize_t recvfrom(int fd, void* buffer, std::size_t size, int flags, sockaddr* from, socklen_t* from_size,
-                 options& o) noexcept;
+ssize_t recvfrom(int fd, void* buffer, std::size_t size, int flags, sockaddr* from,
+                 socklen_t* from_size, options& o) noexcept;
 ssize_t recvmsg(int fd, msghdr* message, int flags, options& o) noexcept;
 /// The timeout of recvmmsg(2) is `o.deadline`; as there, it is looked at after each datagram and
 /// -EAGAIN says that it passed. MSG_WAITFORONE counts.
@@ -64,24 +66,27 @@ ssize_t sendto(int fd, const void* buffer, std::size_t size, int flags, const so
 ssize_t sendmsg(int fd, const msghdr* message, int flags, options& o) noexcept;
 int sendmmsg(int fd, mmsghdr* messages, unsigned count, int flags, options& o) noexcept;
 
-// --- connections ----------------------------------------------------------------------------------
+// --- connections
+// ----------------------------------------------------------------------------------
 int accept4(int fd, sockaddr* peer, socklen_t* peer_size, int flags, options& o) noexcept;
 /// After -ETIMEDOUT or -ECANCELED the attempt goes on in the kernel, as after EINTR in connect(2).
 int connect(int fd, const sockaddr* to, socklen_t to_size, options& o) noexcept;
 
-// --- waiting for readiness: the deadline passed is 0, as in poll(2) ---------------------------------
+// --- waiting for readiness: the deadline passed is 0, as in poll(2)
+// ---------------------------------
 /// For one fd. `events` and the result are bits of poll(2); POLLNVAL for a bad or closed fd.
 int wait(int fd, short events, options& o) noexcept;
 int poll(pollfd* fds, nfds_t count, options& o) noexcept;
-/// Sets of any size: `nfds` may exceed FD_SETSIZE if the sets do. The remaining time is the caller's
-/// to compute.
+/// Sets of any size: `nfds` may exceed FD_SETSIZE if the sets do. The remaining time is the
+/// caller's to compute.
 int select(int nfds, fd_set* in, fd_set* out, fd_set* pri, options& o) noexcept;
 /// Of an epoll fd of the program.
 int epoll_wait(int epfd, epoll_event* events, int max_events, options& o) noexcept;
 /// 0 when `until` has come, or -ECANCELED. The deadline in `o` is ignored.
 int sleep(time_point until, options& o) noexcept;
 
-// --- the life of an fd -----------------------------------------------------------------------------
+// --- the life of an fd
+// -----------------------------------------------------------------------------
 /// Must be called before an fd is closed or replaced by a call that Tendril does not make itself
 /// (fclose, dup2 in a library…): withdraws it from every hub and wakes its waiters with -EBADF. Any
 /// thread, hub or not; never makes a hub. Harmless for an fd that is not known or not open.
@@ -92,7 +97,8 @@ int close(int fd) noexcept;
 int dup2(int from, int to) noexcept;
 int dup3(int from, int to, int flags) noexcept;
 
-// --- flags -------------------------------------------------------------------------------------------
+// --- flags
+// -------------------------------------------------------------------------------------------
 /// Says that this socket was made by Tendril with SOCK_NONBLOCK, which the program must not see:
 /// get_flags hides it, and shims treat the fd as blocking until the program sets O_NONBLOCK itself.
 void hide_nonblock(int fd) noexcept;
