@@ -18,13 +18,13 @@ inline constexpr std::uint32_t err = 32;
 } // namespace readiness
 
 /// What a hub sleeps in. One reactor per hub; every member is called on the hub's thread, except
-/// interrupt().
+/// interrupt() and unwatch().
 ///
 /// The contract is *edges by token*: after watch(), each change of readiness is reported at least
 /// once with the caller's token. Reports may be spurious or late (they may arrive after unwatch()),
-/// so a token is a number that the caller can check for being current, never a pointer. That is
-/// what epoll gives with EPOLLET, and what a completion backend gives with multishot polls, whose
-/// last completion may follow the cancellation.
+/// so a token is a number that the caller can check for being current, never a pointer (and never
+/// all ones). That is what epoll gives with EPOLLET, and what a completion backend gives with
+/// multishot polls, whose last completion may follow the cancellation.
 ///
 /// An implementation must not call back except from poll(), must not park, and must not call
 /// anything that a shim replaces.
@@ -47,12 +47,17 @@ public:
     /// (regular files, directories), EEXIST one that is watched, ENOMEM/ENOSPC exhaustion.
     virtual int watch(int fd, std::uint64_t token, std::uint32_t interest) noexcept = 0;
 
-    /// Replaces the interest and token of a watched fd, and reports what is ready now as a new
-    /// edge. ENOENT: the fd is not watched any more (it was closed behind our back).
+    /// Replaces the interest and token of a watched fd, and reports what is ready now as a new edge.
+    /// ENOENT: the fd is not watched any more (it was closed behind our back).
     virtual int rewatch(int fd, std::uint64_t token, std::uint32_t interest) noexcept = 0;
 
     /// Stops reporting; must precede the close of an fd whose description may live on elsewhere.
+    /// Any thread, because whoever closes an fd must withdraw it from every hub first.
     virtual int unwatch(int fd) noexcept = 0;
+
+    /// Drops every watch, also those of fds that were closed behind our back and can no longer be
+    /// named, and starts empty. May be called from on_ready(). 0 or an errno.
+    virtual int reset() noexcept = 0;
 
     /// Delivers what is ready; if nothing is, waits until something is, `deadline`, or interrupt().
     /// `time_point::min()` never waits, `never` waits without limit.

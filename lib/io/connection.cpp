@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: BSL-1.0
+#include "io/operation.hpp"
+#include "sys/calls.hpp"
+
+#include <algorithm>
+#include <chrono>
+
+namespace tendril::detail::io {
+
+namespace {
+
+bool is_nonblocking(int fd) noexcept {
+    const int flags = sys::real.fcntl(fd, F_GETFL);
+    return flags >= 0 && (flags & O_NONBLOCK) != 0;
+}
+
+/// One attempt that does not block, or -EAGAIN. The flag is asked each time: blocking the hub for a
+/// wrong memory of it would be worse than the 60 ns.
+///
+/// accept has no MSG_DONTWAIT. A listener that the program left blocking, and that another process
+/// accepts from too, can lose its connection to that process between poll and accept4; then the
+/// hub blocks until the next connection.
+int try_accept(int fd, sockaddr* peer, socklen_t* peer_size, int flags) noexcept {
+    if (!is_nonblocking(fd)) {
+        pollfd p{fd, POLLIN, 0};
+        if (sys::real.poll(&p, 1, 0) == 0) {
+            return -EAGAIN;
+        }
+    }
+    return result_of(sys::real.accept4(fd, peer, peer_size, flags));
+}
+
+/// connect(2) that does not block. The flag belongs to the description, so it is put back before
+/// anybody can notice.
+int start_connect(int fd, const sockaddr* to, socklen_t to_size) noexcept {
+    const int flags = sys::real.fcntl(fd, F_GETFL);
+    if (flags < 0) {
+        return -errno;
+    }
+    if ((flags & O_NONBLOCK) != 0) {
+        return result_of(sys::real.connect(fd, to, to_size));
+    }
+    sys::real.fcntl(fd, F_SETFL, flags | O_NONBLOCK);
+    const int r = result_of(sys::real.connect(fd, to, to_size));
+    sys::real.fcntl(fd, F_SETFL, flags);
+    return r;
+}
+
+/// The outcome of a connection attempt in progress, or -EAGAIN.
+int connect_outcome(int fd) noexcept {
+    pollfd p{fd, POLLOUT, 0};
+    if (sys::real.poll(&p, 1, 0) == 0) {
+        return -EAGAIN;
+    }
+    int error = 0;
+    socklen_t size = sizeof error;
+    if (sys::real.getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size) != 0) {
+        return -errno;
+    }
+    return -error;
+}
+
+} // namespace
+
+int accept4(int fd, sockaddr* peer, socklen_t* peer_size, int flags, options& o) noexcept {
+    operation op(fd, inwards, wait_kind::accept, "accept", o);
+    if (op.error() != 0) {
+        return op.error();
+    }
+    // Also after an error: the connection that EMFILE left waiting is the next acceptor's.
+    const int made = static_cast<int>(
+        op.run([&] { return static_cast<ssize_t>(try_accept(fd, peer, peer_size, flags)); }));
+    if (made >= 0) {
+        if (fd_entry* e = fd_table::find(made)) {
+            fd_table::forget(made, *e); // what had this number before was closed behind our back
+        }
+    }
+    return made;
+}
+
+int connect(int fd, const sockaddr* to, socklen_t to_size, options& o) noexcept {
+    operation op(fd, outwards, wait_kind::connect, "connect", o);
+    if (op.error() != 0) {
+        return op.error();
+    }
+    std::chrono::microseconds pause{200};
+    int r = start_connect(fd, to, to_size);
+    // AF_UNIX: the listener's queue is full, and nothing reports when it no longer is.
+    while (r == -EAGAIN) {
+        pause = std::min(pause * 2, std::chrono::microseconds(10'000));
+        if (const int end = op.wait_until(op.io().hub().now() + pause); end != 0) {
+            return end;
+        }
+        r = start_connect(fd, to, to_size);
+    }
+    // EALREADY: an attempt that an earlier call gave up waiting for goes on.
+    if (r != -EINPROGRESS && r != -EALREADY) {
+        op.done(true);
+        return r;
+    }
+    op.expires_with(r);
+    do {
+        if (const int end = op.wait(); end != 0) {
+            return end == -EAGAIN ? r : end;
+        }
+        r = connect_outcome(fd);
+    } while (r == -EAGAIN);
+    op.done(true);
+    return r;
+}
+
+} // namespace tendril::detail::io

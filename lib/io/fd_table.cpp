@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: BSL-1.0
+#include "io/fd_table.hpp"
+
+#include "hub/hub_core.hpp"
+#include "io/hub_io.hpp"
+
+#include <climits>
+#include <cstddef>
+#include <mutex>
+#include <new>
+#include <pthread.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+namespace tendril::detail::io {
+
+void link(source& s, fd_waiter& w) noexcept {
+    fd_waiter* first = s.waiters.load(std::memory_order_relaxed);
+    if (first == nullptr) {
+        w.prev = w.next = &w;
+        s.waiters.store(&w, std::memory_order_relaxed);
+    } else {
+        w.prev = first->prev;
+        w.next = first;
+        w.prev->next = &w;
+        first->prev = &w;
+    }
+    w.linked.store(true, std::memory_order_relaxed);
+}
+
+void unlink(source& s, fd_waiter& w) noexcept {
+    if (w.next == &w) {
+        s.waiters.store(nullptr, std::memory_order_relaxed);
+    } else {
+        w.prev->next = w.next;
+        w.next->prev = w.prev;
+        if (s.waiters.load(std::memory_order_relaxed) == &w) {
+            s.waiters.store(w.next, std::memory_order_relaxed);
+        }
+    }
+    w.linked.store(false, std::memory_order_release);
+}
+
+bool wake_waiter(source& s, fd_waiter& w, wake why) noexcept {
+    const ticket who = w.who;
+    unlink(s, w);
+    return hub_core::wake_up(who, why);
+}
+
+namespace fd_table {
+
+constinit std::atomic<std::atomic<fd_entry*>*> directory{nullptr};
+
+namespace {
+
+constexpr std::size_t chunks = (std::size_t{INT_MAX} + 1) >> chunk_bits;
+constinit std::atomic<pid_t> process{0};
+constinit std::atomic<std::size_t> chunks_used{0}; ///< one past the highest chunk ever made
+
+pid_t current_process() noexcept {
+    // Not getpid(), which libc or a shim may answer from memory.
+    return static_cast<pid_t>(::syscall(SYS_getpid));
+}
+
+std::atomic<std::atomic<fd_entry*>*>& make_directory() noexcept {
+    // 16 MiB of addresses, of which a page or two are ever touched. Zero pages are null pointers.
+    static const bool made = [] {
+        void* p = ::mmap(nullptr, chunks * sizeof(std::atomic<fd_entry*>), PROT_READ | PROT_WRITE,
+                         MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+        if (p == MAP_FAILED) {
+            return false;
+        }
+        process.store(current_process(), std::memory_order_relaxed);
+        ::pthread_atfork(nullptr, nullptr, [] { forked(); });
+        directory.store(static_cast<std::atomic<fd_entry*>*>(p), std::memory_order_release);
+        return true;
+    }();
+    static_cast<void>(made);
+    return directory;
+}
+
+/// Wakes the waiters of one source and gives it back. Returns the reactor to withdraw from.
+reactor* release(source& s) noexcept {
+    hub_io* owner = s.owner.load(std::memory_order_relaxed);
+    reactor* from = s.watched != 0 ? &owner->poller() : nullptr;
+    while (fd_waiter* w = s.waiters.load(std::memory_order_relaxed)) {
+        w->closed = true;
+        wake_waiter(s, *w, wake::closed);
+    }
+    ++s.generation;
+    s.watched = 0;
+    s.state.store(0, std::memory_order_relaxed);
+    s.owner.store(nullptr, std::memory_order_relaxed);
+    return from;
+}
+
+} // namespace
+
+fd_entry* at(int fd) noexcept {
+    if (fd_entry* e = find(fd); e != nullptr || fd < 0) {
+        return e;
+    }
+    auto* d = make_directory().load(std::memory_order_acquire);
+    if (d == nullptr) {
+        return nullptr;
+    }
+    auto& slot = d[static_cast<std::uint32_t>(fd) >> chunk_bits];
+    auto* made = new (std::nothrow) fd_entry[std::size_t{1} << chunk_bits];
+    if (made == nullptr) {
+        return nullptr;
+    }
+    fd_entry* expected = nullptr;
+    if (!slot.compare_exchange_strong(expected, made, std::memory_order_acq_rel)) {
+        delete[] made;
+    }
+    const std::size_t end = (static_cast<std::uint32_t>(fd) >> chunk_bits) + 1;
+    std::size_t used = chunks_used.load(std::memory_order_relaxed);
+    while (used < end && !chunks_used.compare_exchange_weak(used, end, std::memory_order_acq_rel)) {
+    }
+    return find(fd);
+}
+
+void for_each(void (*visit)(void*, int, fd_entry&), void* context) noexcept {
+    auto* d = directory.load(std::memory_order_acquire);
+    if (d == nullptr) {
+        return;
+    }
+    const std::size_t used = chunks_used.load(std::memory_order_acquire);
+    for (std::size_t c = 0; c < used; ++c) {
+        fd_entry* chunk = d[c].load(std::memory_order_acquire);
+        for (std::size_t i = 0; chunk != nullptr && i <= chunk_mask; ++i) {
+            visit(context, static_cast<int>((c << chunk_bits) + i), chunk[i]);
+        }
+    }
+}
+
+void forget(int fd, fd_entry& e, bool reactors_keep) noexcept {
+    source* s = &e.first;
+    while (s != nullptr) {
+        reactor* from = nullptr;
+        {
+            const std::lock_guard lock(e.lock);
+            if (s->owner.load(std::memory_order_relaxed) != nullptr) {
+                from = release(*s);
+            }
+            s = s->next;
+        }
+        // Reactors live as long as the process, so this may follow the lock.
+        if (from != nullptr && !reactors_keep) {
+            from->unwatch(fd);
+        }
+    }
+    e.kind.store(fd_kind::unknown, std::memory_order_relaxed);
+    e.traits.store(0, std::memory_order_relaxed);
+    e.traits_epoch.store(0, std::memory_order_relaxed);
+}
+
+void forked() noexcept {
+    process.store(current_process(), std::memory_order_relaxed);
+    for_each(
+        [](void*, int, fd_entry& e) {
+            new (&e.lock) spin_lock;
+            // The waiters are fibers of the parent.
+            for (source* s = &e.first; s != nullptr; s = s->next) {
+                s->waiters.store(nullptr, std::memory_order_relaxed);
+                s->watched = 0;
+                ++s->generation;
+                s->state.store(0, std::memory_order_relaxed);
+                s->owner.store(nullptr, std::memory_order_relaxed);
+            }
+        },
+        nullptr);
+}
+
+bool ours() noexcept {
+    return current_process() == process.load(std::memory_order_relaxed);
+}
+
+} // namespace fd_table
+
+} // namespace tendril::detail::io

@@ -1,0 +1,285 @@
+// SPDX-License-Identifier: BSL-1.0
+#include "io/hub_io.hpp"
+
+#include <algorithm>
+#include <cerrno>
+#include <memory>
+#include <mutex>
+#include <new>
+
+namespace tendril::detail::io {
+
+namespace {
+
+constexpr std::uint32_t always_watched = readiness::in | readiness::pri | readiness::rdhup;
+constexpr std::uint32_t seen_bits =
+    readiness::rdhup | readiness::hup | readiness::err | readiness::pri;
+
+} // namespace
+
+hub_io& hub_io::make(hub_core& hub) {
+    auto made = std::make_unique<hub_io>(hub);
+    hub_io& io = *made;
+    hub.extension(extension_slot::io) = std::move(made);
+    hub.set_listener(&io);
+    return io;
+}
+
+// ---------------------------------------------------------------------------------------- waiting
+
+/// The source to use from now on, under the entry's lock. Null: one must be added first.
+source* hub_io::claim(fd_entry& e) noexcept {
+    source* vacant = nullptr;
+    for (source* s = &e.first; s != nullptr; s = s->next) {
+        hub_io* owner = s->owner.load(std::memory_order_relaxed);
+        if (owner == this) {
+            return s;
+        }
+        if (owner == nullptr && vacant == nullptr) {
+            vacant = s;
+        }
+    }
+    if (vacant != nullptr) {
+        vacant->owner.store(this, std::memory_order_relaxed);
+        vacant->state.store(0, std::memory_order_relaxed);
+    }
+    return vacant;
+}
+
+int hub_io::enlist(int fd, fd_waiter& w) noexcept {
+    fd_entry* const e = fd_table::at(fd);
+    if (e == nullptr) {
+        return -ENOMEM;
+    }
+    const std::uint32_t need = always_watched | (w.want & readiness::out);
+    std::unique_ptr<source> spare;
+    std::unique_lock lock(e->lock);
+    source* s = claim(*e);
+    while (s == nullptr) {
+        lock.unlock();
+        spare.reset(new (std::nothrow) source);
+        if (spare == nullptr) {
+            return -ENOMEM;
+        }
+        lock.lock();
+        spare->next = e->first.next;
+        e->first.next = spare.release();
+        s = claim(*e);
+    }
+    link(*s, w);
+    const bool add = s->watched == 0;
+    const bool change = (need & ~s->watched) != 0;
+    s->watched = static_cast<std::uint8_t>(s->watched | need);
+    s->generation += add ? 1 : 0;
+    const std::uint64_t token = s->token(fd);
+    const std::uint32_t interest = s->watched;
+    lock.unlock();
+    age(fd);
+    return change ? watch(fd, *e, add, token, interest) : 0;
+}
+
+int hub_io::watch(int fd, fd_entry& e, bool add, std::uint64_t token,
+                  std::uint32_t interest) noexcept {
+    int error = add ? poller().watch(fd, token, interest) : poller().rewatch(fd, token, interest);
+    if (error == EEXIST) { // left over from a time when the fd was thought closed
+        error = poller().rewatch(fd, token, interest);
+    } else if (error == ENOENT) {
+        error = watch_anew(fd, e);
+    }
+    if (error == 0) {
+        return 0;
+    }
+    const std::lock_guard lock(e.lock);
+    if (source* s = own(e)) {
+        s->watched = 0;
+    }
+    return error == EPERM ? always_ready : -error;
+}
+
+/// Another description has come under this number behind our back. What is reported for the old
+/// one, if that lives on elsewhere, is stale from here on.
+int hub_io::watch_anew(int fd, fd_entry& e) noexcept {
+    std::uint64_t token = 0;
+    std::uint32_t interest = 0;
+    {
+        const std::lock_guard lock(e.lock);
+        source* s = own(e);
+        if (s == nullptr || s->watched == 0) {
+            return 0; // closed in this moment; the waiters know
+        }
+        ++s->generation;
+        s->state.store(0, std::memory_order_relaxed);
+        token = s->token(fd);
+        interest = s->watched;
+    }
+    const int error = poller().watch(fd, token, interest);
+    return error == EEXIST ? poller().rewatch(fd, token, interest) : error;
+}
+
+void hub_io::leave(int fd, fd_waiter& w) noexcept {
+    fd_entry* const e = fd_table::find(fd);
+    if (e == nullptr) {
+        return;
+    }
+    if (w.linked.load(std::memory_order_acquire)) {
+        const std::lock_guard lock(e->lock);
+        // If still linked, then to a source of this hub: none is given away with waiters in it.
+        if (w.linked.load(std::memory_order_relaxed)) {
+            unlink(*own(*e), w);
+        }
+    }
+    const source* s = own(*e);
+    if (s == nullptr || s->waiters.load(std::memory_order_relaxed) == nullptr) {
+        rejuvenate(fd);
+    }
+}
+
+int hub_io::wait(int fd, std::uint32_t want, time_point deadline, const wait_reason& why) noexcept {
+    fd_waiter w;
+    w.want = want;
+    w.consumes = true;
+    w.who = hub_.prepare();
+    time_point until = deadline;
+    if (const int refused = enlist(fd, w); refused != 0) {
+        if (refused != always_ready && refused != -EBADF) {
+            until = std::min(deadline, hub_.now() + retry_interval);
+        } else if (hub_core::withdraw(w.who)) {
+            leave(fd, w);
+            return refused;
+        }
+    }
+    const wake end = hub_.park(w.who, why, until);
+    leave(fd, w);
+    return outcome(end, until == deadline);
+}
+
+int hub_io::outcome(wake end, bool at_deadline) noexcept {
+    switch (end) {
+    case wake::ready:
+        return 0;
+    case wake::timeout:
+        return at_deadline ? -ETIMEDOUT : 0;
+    case wake::closed:
+        return -EBADF;
+    default:
+        return -ECANCELED;
+    }
+}
+
+// ----------------------------------------------------------------------------------------- waking
+
+void hub_io::on_ready(std::uint64_t token, std::uint32_t events) noexcept {
+    if (token == period_token) {
+        tick();
+        return;
+    }
+    const int fd = static_cast<int>(token & 0xffffffff);
+    fd_entry* const e = fd_table::find(fd);
+    if (e != nullptr) {
+        const std::lock_guard lock(e->lock);
+        source* s = own(*e);
+        if (s != nullptr && s->watched != 0 && s->generation == token >> 32) {
+            std::uint8_t state = s->state.load(std::memory_order_relaxed);
+            if ((events & ~readiness::out) != 0) {
+                state = static_cast<std::uint8_t>(state & ~source::drained);
+            }
+            s->state.store(static_cast<std::uint8_t>(state | (events & seen_bits)),
+                           std::memory_order_relaxed);
+            wake_interested(*s, events);
+            return;
+        }
+    }
+    stale();
+}
+
+/// Everybody who only looks, and one of those who will take the readiness away; that one passes it
+/// on if it leaves anything. After an error or hang-up every call returns at once: all wake.
+void hub_io::wake_interested(source& s, std::uint32_t events) noexcept {
+    const bool all = (events & (readiness::hup | readiness::err)) != 0;
+    std::uint32_t offered = events;
+    if (all) {
+        offered |= readiness::in | readiness::out | readiness::pri | readiness::rdhup;
+    } else if ((events & readiness::rdhup) != 0) {
+        offered |= readiness::in;
+    }
+    fd_waiter* w = s.waiters.load(std::memory_order_relaxed);
+    if (w == nullptr) {
+        return;
+    }
+    fd_waiter* const last = w->prev;
+    for (bool more = true; more;) {
+        fd_waiter* const following = w->next;
+        more = w != last;
+        if ((w->want & offered) != 0) {
+            const bool consumes = w->consumes;
+            const std::uint32_t want = w->want;
+            if (wake_waiter(s, *w, wake::ready) && consumes && !all) {
+                offered &= ~want;
+            }
+        }
+        w = following;
+    }
+}
+
+void hub_io::pass_on(int fd, std::uint32_t bit) noexcept {
+    fd_entry* const e = fd_table::find(fd);
+    if (e == nullptr) {
+        return;
+    }
+    const source* known = own(*e);
+    if (known == nullptr || known->waiters.load(std::memory_order_relaxed) == nullptr) {
+        return;
+    }
+    const std::lock_guard lock(e->lock);
+    source* s = own(*e);
+    fd_waiter* w = s == nullptr ? nullptr : s->waiters.load(std::memory_order_relaxed);
+    fd_waiter* const last = w == nullptr ? nullptr : w->prev;
+    while (w != nullptr) {
+        fd_waiter* const following = w == last ? nullptr : w->next;
+        if (w->consumes && (w->want & bit) != 0 && wake_waiter(*s, *w, wake::ready)) {
+            return;
+        }
+        w = following;
+    }
+}
+
+// ---------------------------------------------------------------------------------- end and fork
+
+void hub_io::give_up_sources() noexcept {
+    fd_table::for_each(
+        [](void* self, int, fd_entry& e) {
+            auto* const io = static_cast<hub_io*>(self);
+            if (io->own(e) == nullptr) {
+                return;
+            }
+            const std::lock_guard lock(e.lock);
+            if (source* s = io->own(e)) {
+                // Whoever still waits here belongs to a fiber that will never run again.
+                s->waiters.store(nullptr, std::memory_order_relaxed);
+                s->watched = 0;
+                ++s->generation;
+                s->owner.store(nullptr, std::memory_order_relaxed);
+            }
+        },
+        this);
+}
+
+void hub_io::ending() noexcept {
+    give_up_sources();
+    // The reactor goes to the next thread that needs a hub.
+    poller().reset();
+}
+
+hub_io::~hub_io() {
+    give_up_sources();
+    close_period();
+}
+
+void hub_io::forked() {
+    fd_table::forked();
+    close_period(); // shared with the parent
+    young_.clear();
+    old_.clear();
+}
+
+} // namespace tendril::detail::io

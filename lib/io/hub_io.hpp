@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+
+#include "hub/hub_core.hpp"
+#include "io/fd_table.hpp"
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+namespace tendril::detail::io {
+
+/// A hub's waits for fds: the listener of its reactor, and what parks fibers until an edge.
+class hub_io final : public hub_extension, private reactor::listener {
+public:
+    explicit hub_io(hub_core& hub) noexcept
+        : hub_(hub) {}
+    ~hub_io() override;
+
+    /// The hub's; made on first use. Throws std::bad_alloc.
+    static hub_io& of(hub_core& hub) {
+        auto& slot = hub.extension(extension_slot::io);
+        return slot != nullptr ? static_cast<hub_io&>(*slot) : make(hub);
+    }
+
+    hub_core& hub() noexcept { return hub_; }
+    reactor& poller() noexcept { return hub_.poller(); }
+
+    // What a wait ends with, beside 0 (an edge was reported; try again) and -ETIMEDOUT, -EBADF (the
+    // fd was closed), -ECANCELED.
+    static constexpr int always_ready =
+        1; ///< the reactor does not take this fd: the call never waits
+
+    /// Parks the calling fiber until an edge of `want` on fd. The caller has just seen EAGAIN, and
+    /// no switch came between.
+    int wait(int fd, std::uint32_t want, time_point deadline, const wait_reason& why) noexcept;
+
+    /// The same in steps, for waiting on several fds with one ticket: enlist each (0, always_ready
+    /// or -errno), park, then leave each.
+    int enlist(int fd, fd_waiter& w) noexcept;
+    void leave(int fd, fd_waiter& w) noexcept;
+    static int outcome(wake end, bool at_deadline) noexcept;
+
+    /// This hub's source of fd, or null if it never waited for it.
+    source* own(fd_entry& e) noexcept {
+        source* s = &e.first;
+        while (s != nullptr && s->owner.load(std::memory_order_relaxed) != this) {
+            s = s->next;
+        }
+        return s;
+    }
+
+    /// A fiber was woken, or might have been, and did not use all the readiness up: the next one's
+    /// turn.
+    void pass_on(int fd, std::uint32_t bit) noexcept;
+
+    // hub_extension
+    void forked() override;
+    void ending() noexcept override;
+
+    std::size_t stale_events() const noexcept { return stale_total_; }
+    std::size_t rebuilds() const noexcept { return rebuilds_; }
+
+    /// An fd that the reactor refuses for another reason than being ready always (too many watches,
+    /// too many epoll fds inside each other) is looked at this often.
+    static constexpr auto retry_interval = std::chrono::milliseconds(10);
+
+private:
+    static constexpr std::uint64_t period_token = 0xffff'ffff'ffff'fffe;
+
+    static hub_io& make(hub_core& hub);
+
+    void on_ready(std::uint64_t token, std::uint32_t events) noexcept override;
+    void wake_interested(source& s, std::uint32_t events) noexcept;
+    int watch(int fd, fd_entry& e, bool add, std::uint64_t token, std::uint32_t interest) noexcept;
+    int watch_anew(int fd, fd_entry& e) noexcept;
+    source* claim(fd_entry& e) noexcept;
+    void give_up_sources() noexcept;
+
+    // --- fds closed behind our back
+    // ----------------------------------------------------------------
+    void stale() noexcept;
+    void rebuild() noexcept;
+    void age(int fd) noexcept;
+    void rejuvenate(int fd) noexcept;
+    void arm() noexcept;
+    void close_period() noexcept;
+    void tick() noexcept;
+    void verify(int fd) noexcept;
+    void give_up_watch(fd_entry& e, int error) noexcept;
+
+    hub_core& hub_;
+
+    // Waits that began in this period and in the one before, one bit per fd. Whatever is still set
+    // after a whole period is verified.
+    std::vector<std::uint64_t> young_;
+    std::vector<std::uint64_t> old_;
+    bool armed_ = false;
+    int period_fd_ = -1;    ///< a timerfd, because a fiber that kept the time would count as one
+    std::size_t stale_ = 0; ///< since the last rebuild
+    std::size_t stale_limit_ = 256;
+    std::size_t stale_total_ = 0;
+    std::size_t rebuilds_ = 0;
+};
+
+} // namespace tendril::detail::io

@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: BSL-1.0
+#include "io/fd_table.hpp"
+#include "io/operation.hpp"
+#include "io/operations.hpp"
+#include "sys/calls.hpp"
+
+#include <cerrno>
+#include <climits>
+
+namespace tendril::detail::io {
+
+void closing(int fd) noexcept {
+    fd_entry* const e = fd_table::find(fd);
+    if (e != nullptr && fd_table::ours()) {
+        fd_table::forget(fd, *e);
+    }
+}
+
+void closing_range(unsigned first, unsigned last) noexcept {
+    if (!fd_table::ours()) {
+        return;
+    }
+    struct range {
+        unsigned first, last;
+    } wanted{first, last};
+    fd_table::for_each(
+        [](void* context, int fd, fd_entry& e) {
+            const auto& r = *static_cast<const range*>(context);
+            const auto number = static_cast<unsigned>(fd);
+            if (number >= r.first && number <= r.last) {
+                fd_table::forget(fd, e);
+            }
+        },
+        &wanted);
+}
+
+int close(int fd) noexcept {
+    closing(fd);
+    return result_of(sys::real.close(fd));
+}
+
+namespace {
+
+/// Nothing happens to `to` unless the call will succeed.
+bool will_replace(int from, int to) noexcept {
+    return from != to && to >= 0 && sys::real.fcntl(from, F_GETFD) >= 0;
+}
+
+void take_over(int from, int to) noexcept {
+    const fd_entry* e = fd_table::find(from);
+    if (e != nullptr && (e->traits.load(std::memory_order_relaxed) & trait::hidden) != 0) {
+        hide_nonblock(to);
+    }
+}
+
+} // namespace
+
+int dup2(int from, int to) noexcept {
+    const bool replaces = will_replace(from, to);
+    if (replaces) {
+        closing(to);
+    }
+    const int r = result_of(sys::real.dup2(from, to));
+    if (replaces && r >= 0) {
+        take_over(from, to);
+    }
+    return r;
+}
+
+int dup3(int from, int to, int flags) noexcept {
+    const bool replaces = will_replace(from, to) && (flags & ~O_CLOEXEC) == 0;
+    if (replaces) {
+        closing(to);
+    }
+    const int r = result_of(sys::real.dup3(from, to, flags));
+    if (replaces && r >= 0) {
+        take_over(from, to);
+    }
+    return r;
+}
+
+} // namespace tendril::detail::io

@@ -1,0 +1,259 @@
+// SPDX-License-Identifier: BSL-1.0
+// recv, send and their kin: always with MSG_DONTWAIT, which leaves the description's flags alone.
+#include "io/iov_cursor.hpp"
+#include "io/operation.hpp"
+#include "sys/calls.hpp"
+
+#include <algorithm>
+#include <chrono>
+
+namespace tendril::detail::io {
+
+namespace {
+
+/// Calls that the kernel never blocks in, whatever the flags of the fd.
+constexpr int immediate = MSG_DONTWAIT | MSG_OOB | MSG_ERRQUEUE;
+
+/// Reads that take everything there is as bytes in order.
+bool is_plain(int flags) noexcept {
+    return (flags & ~(MSG_NOSIGNAL | MSG_CMSG_CLOEXEC | MSG_WAITALL)) == 0;
+}
+
+bool is_stream(int fd) noexcept {
+    const fd_kind kind = kind_of(fd);
+    return kind == fd_kind::tcp || kind == fd_kind::stream;
+}
+
+template <typename Attempt>
+ssize_t run_receive(operation& op, int flags, std::size_t size, Attempt&& attempt) noexcept {
+    return is_plain(flags) ? op.run_read(size, attempt) : op.run(attempt);
+}
+
+/// recv(MSG_PEEK | MSG_WAITALL): waits until `size` bytes are there, or no more will come.
+ssize_t peek_all(operation& op, void* buffer, std::size_t size, int flags) noexcept {
+    for (;;) {
+        const ssize_t n = result_of(sys::real.recv(op.fd(), buffer, size, flags | MSG_DONTWAIT));
+        const bool partial = n > 0 && static_cast<std::size_t>(n) < size;
+        if ((n != -EAGAIN && !partial) || (partial && op.saw_end())) {
+            op.done();
+            return n;
+        }
+        if (const int end = op.wait(); end != 0) {
+            return partial ? n : end;
+        }
+    }
+}
+
+ssize_t receive_all(operation& op, iov_cursor& rest, msghdr message, int flags,
+                    msghdr* result) noexcept {
+    const auto controls = message.msg_controllen;
+    ssize_t got = 0;
+    for (;;) {
+        message.msg_iov = rest.data_for_msghdr();
+        message.msg_iovlen = rest.count();
+        message.msg_controllen = controls;
+        const std::size_t wanted = rest.left();
+        const ssize_t n = run_receive(op, flags, wanted, [&] {
+            return result_of(sys::real.recvmsg(op.fd(), &message, flags | MSG_DONTWAIT));
+        });
+        if (n < 0) {
+            return got > 0 ? got : n;
+        }
+        got += n;
+        if (result != nullptr) {
+            result->msg_namelen = message.msg_namelen;
+            result->msg_controllen = message.msg_controllen;
+            result->msg_flags = message.msg_flags;
+        }
+        const bool more = n > 0 && static_cast<std::size_t>(n) < wanted;
+        // Control messages mark a boundary that WAITALL does not read past, see unix(7).
+        const bool control = message.msg_control != nullptr && message.msg_controllen != 0;
+        if (!more || control || !rest.advance(static_cast<std::size_t>(n))) {
+            return got;
+        }
+    }
+}
+
+/// After EAGAIN from a datagram: an AF_UNIX socket whose receiver is full looks writable, so there
+/// would be no edge to wait for.
+int wait_for_receiver(operation& op, std::chrono::microseconds& pause) noexcept {
+    pollfd p{op.fd(), POLLOUT, 0};
+    if (sys::real.poll(&p, 1, 0) <= 0 || kind_of(op.fd()) != fd_kind::message) {
+        return op.wait();
+    }
+    pause = std::min(pause * 2, std::chrono::microseconds(10'000));
+    return op.wait_until(op.io().hub().now() + pause);
+}
+
+/// A blocking send goes on until all is sent. `attempt(sent, flags)` sends the rest.
+template <typename Attempt>
+ssize_t run_send(operation& op, std::size_t size, Attempt&& attempt) noexcept {
+    std::size_t sent = 0;
+    std::chrono::microseconds pause{100};
+    for (;;) {
+        // An error after the first part is reported by the next call; so is its SIGPIPE.
+        const ssize_t n = attempt(sent, sent == 0 ? MSG_DONTWAIT : MSG_DONTWAIT | MSG_NOSIGNAL);
+        int end = 0;
+        if (n >= 0) {
+            sent += static_cast<std::size_t>(n);
+            if (sent >= size || !is_stream(op.fd())) {
+                op.done();
+                return static_cast<ssize_t>(sent);
+            }
+        } else if (n == -EAGAIN) {
+            end = wait_for_receiver(op, pause);
+        } else {
+            op.done();
+            end = static_cast<int>(n);
+        }
+        if (end != 0) {
+            return sent > 0 ? static_cast<ssize_t>(sent) : end;
+        }
+    }
+}
+
+} // namespace
+
+// ---------------------------------------------------------------------------------------- receive
+
+ssize_t recvfrom(int fd, void* buffer, std::size_t size, int flags, sockaddr* from,
+                 socklen_t* from_size, options& o) noexcept {
+    if ((flags & immediate) != 0) {
+        return result_of(sys::real.recvfrom(fd, buffer, size, flags, from, from_size));
+    }
+    operation op(fd, inwards, wait_kind::read, from == nullptr ? "recv" : "recvfrom", o);
+    if (op.error() != 0) {
+        return op.error();
+    }
+    if ((flags & MSG_WAITALL) != 0 && size != 0 && is_stream(fd)) {
+        if ((flags & MSG_PEEK) != 0) {
+            return peek_all(op, buffer, size, flags);
+        }
+        const iovec iov{buffer, size};
+        iov_cursor rest(&iov, 1);
+        msghdr message{};
+        message.msg_name = from;
+        message.msg_namelen = from_size == nullptr ? 0 : *from_size;
+        const ssize_t n = receive_all(op, rest, message, flags, &message);
+        if (n >= 0 && from_size != nullptr) {
+            *from_size = message.msg_namelen;
+        }
+        return n;
+    }
+    return run_receive(op, flags, size, [&] {
+        return result_of(
+            sys::real.recvfrom(fd, buffer, size, flags | MSG_DONTWAIT, from, from_size));
+    });
+}
+
+ssize_t recv(int fd, void* buffer, std::size_t size, int flags, options& o) noexcept {
+    return recvfrom(fd, buffer, size, flags, nullptr, nullptr, o);
+}
+
+ssize_t recvmsg(int fd, msghdr* message, int flags, options& o) noexcept {
+    if ((flags & immediate) != 0) {
+        return result_of(sys::real.recvmsg(fd, message, flags));
+    }
+    operation op(fd, inwards, wait_kind::read, "recvmsg", o);
+    if (op.error() != 0) {
+        return op.error();
+    }
+    if ((flags & (MSG_WAITALL | MSG_PEEK)) == MSG_WAITALL && is_stream(fd)) {
+        iov_cursor rest(message->msg_iov, message->msg_iovlen);
+        return receive_all(op, rest, *message, flags, message);
+    }
+    return run_receive(op, flags, total_size(message->msg_iov, message->msg_iovlen), [&] {
+        return result_of(sys::real.recvmsg(fd, message, flags | MSG_DONTWAIT));
+    });
+}
+
+int recvmmsg(int fd, mmsghdr* messages, unsigned count, int flags, options& o) noexcept {
+    if ((flags & immediate) != 0) {
+        return result_of(sys::real.recvmmsg(fd, messages, count, flags, nullptr));
+    }
+    operation op(fd, inwards, wait_kind::read, "recvmmsg", o);
+    if (op.error() != 0) {
+        return op.error();
+    }
+    const int each = (flags & ~MSG_WAITFORONE) | MSG_DONTWAIT;
+    unsigned got = 0;
+    for (;;) {
+        const int n = result_of(sys::real.recvmmsg(fd, messages + got, count - got, each, nullptr));
+        got += n > 0 ? static_cast<unsigned>(n) : 0;
+        const bool enough = got == count || (got > 0 && (flags & MSG_WAITFORONE) != 0);
+        int end = 0;
+        if (enough || (n < 0 && n != -EAGAIN)) {
+            op.done();
+            end = n;
+        } else if (n == -EAGAIN) {
+            end = op.wait();
+        }
+        if (enough || end < 0) {
+            return got > 0 ? static_cast<int>(got) : end == -ETIMEDOUT ? -EAGAIN : end;
+        }
+    }
+}
+
+// ------------------------------------------------------------------------------------------- send
+
+ssize_t sendto(int fd, const void* buffer, std::size_t size, int flags, const sockaddr* to,
+               socklen_t to_size, options& o) noexcept {
+    if ((flags & immediate) != 0) {
+        return result_of(sys::real.sendto(fd, buffer, size, flags, to, to_size));
+    }
+    operation op(fd, outwards, wait_kind::write, to == nullptr ? "send" : "sendto", o);
+    if (op.error() != 0) {
+        return op.error();
+    }
+    return run_send(op, size, [&](std::size_t sent, int more_flags) {
+        return result_of(sys::real.sendto(fd, static_cast<const std::byte*>(buffer) + sent,
+                                          size - sent, flags | more_flags, to, to_size));
+    });
+}
+
+ssize_t send(int fd, const void* buffer, std::size_t size, int flags, options& o) noexcept {
+    return sendto(fd, buffer, size, flags, nullptr, 0, o);
+}
+
+ssize_t sendmsg(int fd, const msghdr* message, int flags, options& o) noexcept {
+    if ((flags & immediate) != 0) {
+        return result_of(sys::real.sendmsg(fd, message, flags));
+    }
+    operation op(fd, outwards, wait_kind::write, "sendmsg", o);
+    if (op.error() != 0) {
+        return op.error();
+    }
+    iov_cursor rest(message->msg_iov, message->msg_iovlen);
+    msghdr part = *message;
+    std::size_t sent_before = 0;
+    return run_send(op, rest.left(), [&](std::size_t sent, int more_flags) -> ssize_t {
+        if (sent != sent_before) {
+            if (!rest.advance(sent - sent_before)) {
+                return -ENOMEM;
+            }
+            sent_before = sent;
+            part.msg_control = nullptr; // went with the first part
+            part.msg_controllen = 0;
+        }
+        part.msg_iov = rest.data_for_msghdr();
+        part.msg_iovlen = rest.count();
+        return result_of(sys::real.sendmsg(fd, &part, flags | more_flags));
+    });
+}
+
+int sendmmsg(int fd, mmsghdr* messages, unsigned count, int flags, options& o) noexcept {
+    if ((flags & immediate) != 0) {
+        return result_of(sys::real.sendmmsg(fd, messages, count, flags));
+    }
+    unsigned sent = 0;
+    for (; sent < count; ++sent) {
+        const ssize_t n = sendmsg(fd, &messages[sent].msg_hdr, flags, o);
+        if (n < 0) {
+            return sent > 0 ? static_cast<int>(sent) : static_cast<int>(n);
+        }
+        messages[sent].msg_len = static_cast<unsigned>(n);
+    }
+    return static_cast<int>(sent);
+}
+
+} // namespace tendril::detail::io

@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+
+#include "io/fd_traits.hpp"
+#include "io/hub_io.hpp"
+#include "io/operations.hpp"
+
+#include <cerrno>
+#include <sys/types.h>
+
+namespace tendril::detail::io {
+
+/// Which way an operation goes: what it waits for, and by which socket option the program limits
+/// it.
+struct direction {
+    std::uint32_t bit;
+    std::uint8_t timeout_trait;
+    int timeout_option;
+};
+inline constexpr direction inwards{readiness::in, trait::receive_timeout, SO_RCVTIMEO};
+inline constexpr direction outwards{readiness::out, trait::send_timeout, SO_SNDTIMEO};
+
+/// This thread's hub; null with `error` set (positive) when it cannot be made.
+hub_io* this_hub(int& error) noexcept;
+
+/// One blocking call while it lasts: call first, wait on EAGAIN, call again.
+class operation {
+public:
+    operation(int fd, const direction& d, wait_kind kind, const char* name, options& o) noexcept
+        : fd_(fd)
+        , direction_(d)
+        , why_{kind, o.what != nullptr ? o.what : name, fd}
+        , options_(o) {
+        io_ = this_hub(error_);
+    }
+    operation(const operation&) = delete;
+    operation& operator=(const operation&) = delete;
+
+    int error() const noexcept { return -error_; } ///< 0, or why there is no hub
+
+    /// After EAGAIN: parks until it is worth another try, and returns 0. Negative: what the call
+    /// ends with. hub_io::always_ready: the kernel can not wait for this fd; call it as it is.
+    int wait() noexcept;
+    /// Likewise, until a point in time, because the fd's readiness would not tell.
+    int wait_until(time_point retry) noexcept;
+
+    /// What an expired timeout of the program ends the call with (of ours: -ETIMEDOUT).
+    void expires_with(int result) noexcept { program_expiry_ = result; }
+
+    /// To be called with the last attempt's result (not -EAGAIN), once. `left_nothing`: the attempt
+    /// proved that no readiness remains.
+    void done(bool left_nothing = false) noexcept {
+        if (!left_nothing) {
+            io_->pass_on(fd_, direction_.bit);
+        }
+        if (!options_.waited) {
+            io_->hub().charge();
+        }
+    }
+
+    /// True if a plain read now would only fetch EAGAIN; see source::drained.
+    bool known_empty() const noexcept {
+        const fd_entry* e = fd_table::find(fd_);
+        return e != nullptr && e->first.owner.load(std::memory_order_relaxed) == io_ &&
+               e->first.state.load(std::memory_order_relaxed) == source::drained;
+    }
+
+    /// A plain read of `size` bytes returned `n`: did it empty the fd? Remembers it if so.
+    bool emptied(ssize_t n, std::size_t size) noexcept;
+
+    /// An end of the stream, or an error, was reported for the fd: what is there is all there will
+    /// be.
+    bool saw_end() noexcept {
+        fd_entry* e = fd_table::find(fd_);
+        const source* s = e == nullptr ? nullptr : io_->own(*e);
+        constexpr std::uint32_t ends = readiness::rdhup | readiness::hup | readiness::err;
+        return s != nullptr && (s->state.load(std::memory_order_relaxed) & ends) != 0;
+    }
+
+    int fd() const noexcept { return fd_; }
+    hub_io& io() noexcept { return *io_; }
+
+    /// Call, wait on -EAGAIN, call again. `attempt` returns a result or -errno.
+    template <typename Attempt>
+    ssize_t run(Attempt&& attempt) noexcept {
+        for (;;) {
+            const ssize_t r = attempt();
+            if (r != -EAGAIN) {
+                done();
+                return r;
+            }
+            if (const int end = wait(); end != 0) {
+                return end;
+            }
+        }
+    }
+
+    /// The same for a plain read of `size` bytes, which is not even tried when it would find
+    /// nothing.
+    template <typename Attempt>
+    ssize_t run_read(std::size_t size, Attempt&& attempt) noexcept {
+        int end = known_empty() ? wait() : 0;
+        for (;;) {
+            if (end == -EBADF || end == -ECANCELED) {
+                return end;
+            }
+            // Also after a deadline, because it may have arrived meanwhile.
+            const ssize_t r = attempt();
+            if (r != -EAGAIN) {
+                done(emptied(r, size));
+                return r;
+            }
+            if (end != 0) {
+                return end;
+            }
+            end = wait();
+        }
+    }
+
+private:
+    void begin_waiting() noexcept;
+
+    int fd_;
+    const direction& direction_;
+    wait_reason why_;
+    options& options_;
+    hub_io* io_ = nullptr;
+    int error_ = 0;
+    int program_expiry_ = -EAGAIN;
+    int expiry_ = -ETIMEDOUT;
+    bool begun_ = false;
+    bool nonblock_ = false;
+    time_point limit_ = never;
+};
+
+/// The result of a libc call as ours.
+inline ssize_t result_of(ssize_t r) noexcept {
+    return r < 0 ? -errno : r;
+}
+inline int result_of(int r) noexcept {
+    return r < 0 ? -errno : r;
+}
+
+} // namespace tendril::detail::io

@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: BSL-1.0
+// What hub_io does about fds that were closed or replaced behind our back: by a raw system call, by
+// a library that libc's own internals serve, by a vforked child.
+#include "io/hub_io.hpp"
+#include "sys/calls.hpp"
+
+#include <algorithm>
+#include <bit>
+#include <cerrno>
+#include <chrono>
+#include <mutex>
+#include <new>
+#include <sys/timerfd.h>
+
+namespace tendril::detail::io {
+
+namespace {
+
+constexpr auto period = std::chrono::milliseconds(100);
+
+struct place {
+    std::size_t word;
+    std::uint64_t bit;
+};
+
+place place_of(int fd) noexcept {
+    const auto number = static_cast<std::size_t>(fd);
+    return {number / 64, std::uint64_t{1} << (number % 64)};
+}
+
+/// Ends all waits of a source, because what they wait for will never be reported.
+void wake_all(source& s, wake why) noexcept {
+    while (fd_waiter* w = s.waiters.load(std::memory_order_relaxed)) {
+        w->closed = why == wake::closed;
+        wake_waiter(s, *w, why);
+    }
+}
+
+} // namespace
+
+// ---------------------------------------------------------------------------- waits that grow old
+
+void hub_io::age(int fd) noexcept {
+    const auto [word, bit] = place_of(fd);
+    if (word >= young_.size()) [[unlikely]] {
+        try {
+            old_.resize(word + 1 + word / 2);
+            young_.resize(word + 1 + word / 2);
+        } catch (const std::bad_alloc&) {
+            return; // this wait stays unverified
+        }
+    }
+    young_[word] |= bit;
+    if (!armed_) {
+        arm();
+    }
+}
+
+void hub_io::rejuvenate(int fd) noexcept {
+    const auto [word, bit] = place_of(fd);
+    if (word < young_.size()) {
+        young_[word] &= ~bit;
+        old_[word] &= ~bit;
+    }
+}
+
+void hub_io::arm() noexcept {
+    if (period_fd_ < 0) {
+        period_fd_ = ::timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
+        if (period_fd_ < 0 || poller().watch(period_fd_, period_token, readiness::in) != 0) {
+            close_period(); // out of fds: the next wait tries again
+            return;
+        }
+    }
+    itimerspec once{};
+    once.it_value.tv_nsec = std::chrono::nanoseconds(period).count();
+    armed_ = ::timerfd_settime(period_fd_, 0, &once, nullptr) == 0;
+}
+
+void hub_io::close_period() noexcept {
+    if (period_fd_ >= 0) {
+        sys::real.close(period_fd_);
+        period_fd_ = -1;
+    }
+    armed_ = false;
+}
+
+void hub_io::tick() noexcept {
+    armed_ = false;
+    for (std::size_t word = 0; word < old_.size(); ++word) {
+        for (std::uint64_t bits = old_[word]; bits != 0; bits &= bits - 1) {
+            verify(static_cast<int>(word * 64) + std::countr_zero(bits));
+        }
+        old_[word] = 0;
+    }
+    old_.swap(young_);
+    if (std::any_of(old_.begin(), old_.end(), [](std::uint64_t bits) { return bits != 0; })) {
+        arm();
+    }
+}
+
+/// The registration of an fd that somebody has been waiting for over a period: does it still stand?
+void hub_io::verify(int fd) noexcept {
+    fd_entry* const e = fd_table::find(fd);
+    if (e == nullptr) {
+        return;
+    }
+    std::uint64_t token = 0;
+    std::uint32_t interest = 0;
+    {
+        const std::lock_guard lock(e->lock);
+        const source* s = own(*e);
+        if (s == nullptr || s->watched == 0 ||
+            s->waiters.load(std::memory_order_relaxed) == nullptr) {
+            return;
+        }
+        token = s->token(fd);
+        interest = s->watched;
+    }
+    int error = poller().rewatch(fd, token, interest);
+    if (error == ENOENT) {
+        error = watch_anew(fd, *e);
+    }
+    if (error != 0) {
+        give_up_watch(*e, error);
+    }
+}
+
+void hub_io::give_up_watch(fd_entry& e, int error) noexcept {
+    const std::lock_guard lock(e.lock);
+    if (source* s = own(e)) {
+        s->watched = 0;
+        ++s->generation;
+        // EBADF: closed. Anything else (EPERM: a file now): the calls find out themselves.
+        wake_all(*s, error == EBADF ? wake::closed : wake::ready);
+    }
+}
+
+// --------------------------------------------------------- reports of descriptions that are gone
+
+/// A report that nobody can unsubscribe from any more: its fd number is gone, but its description
+/// lives on in another process or under another number. Past a limit all registrations are made
+/// anew.
+void hub_io::stale() noexcept {
+    ++stale_total_;
+    if (++stale_ >= stale_limit_) {
+        rebuild();
+    }
+}
+
+void hub_io::rebuild() noexcept {
+    stale_ = 0;
+    if (poller().reset() != 0) {
+        return; // out of fds or memory; the old set still works
+    }
+    ++rebuilds_;
+    stale_limit_ = 256;
+    if (period_fd_ >= 0) {
+        poller().watch(period_fd_, period_token, readiness::in);
+    }
+    fd_table::for_each(
+        [](void* self, int fd, fd_entry& e) {
+            auto& io = *static_cast<hub_io*>(self);
+            if (io.own(e) == nullptr) {
+                return;
+            }
+            if (const int error = io.watch_anew(fd, e); error != 0) {
+                io.give_up_watch(e, error);
+            }
+            ++io.stale_limit_; // the cost of rebuilding stays in proportion
+        },
+        this);
+}
+
+} // namespace tendril::detail::io

@@ -1,0 +1,245 @@
+// SPDX-License-Identifier: BSL-1.0
+// read, write and their kin. On sockets they are recv and send; elsewhere O_NONBLOCK is not ours to
+// set, so RWF_NOWAIT is tried, and where the kernel refuses it, poll then call.
+#include "io/iov_cursor.hpp"
+#include "io/operation.hpp"
+#include "sys/calls.hpp"
+
+#include <algorithm>
+#include <climits>
+#include <sys/stat.h>
+
+namespace tendril::detail::io {
+
+namespace {
+
+constexpr off_t current_position = -1;
+
+bool is_ready(int fd, short events) noexcept {
+    pollfd p{fd, events, 0};
+    return sys::real.poll(&p, 1, 0) != 0;
+}
+
+bool is_regular(int fd) noexcept {
+    struct stat status {};
+    return ::fstat(fd, &status) == 0 && S_ISREG(status.st_mode);
+}
+
+/// How much of a blocking write surely finds room when poll says writable.
+std::size_t safe_write(int fd) noexcept {
+    struct stat status {};
+    if (::fstat(fd, &status) == 0) {
+        if (S_ISFIFO(status.st_mode)) {
+            return PIPE_BUF; // pipe(7); also keeps small writes atomic
+        }
+        if (S_ISCHR(status.st_mode) && ::isatty(fd) != 0) {
+            return 256; // tty_io.c: WAKEUP_CHARS; a terminal with less room left may still block
+        }
+    }
+    return SSIZE_MAX;
+}
+
+bool refuses_nowait(ssize_t result) noexcept {
+    return result == -EOPNOTSUPP || result == -ENOSYS;
+}
+
+/// One attempt that does not block, or -EAGAIN.
+ssize_t try_read(int fd, const iovec* iov, int count) noexcept {
+    if (kind_of(fd) != fd_kind::polled) {
+        const ssize_t n =
+            result_of(sys::real.preadv2(fd, iov, count, current_position, RWF_NOWAIT));
+        if (!refuses_nowait(n)) {
+            return n;
+        }
+        remember_kind(fd, fd_kind::polled);
+    }
+    return is_ready(fd, POLLIN) ? result_of(sys::real.readv(fd, iov, count)) : -EAGAIN;
+}
+
+ssize_t try_write(int fd, const iov_cursor& rest) noexcept {
+    if (kind_of(fd) != fd_kind::polled) {
+        const ssize_t n = result_of(sys::real.pwritev2(
+            fd, rest.data(), static_cast<int>(rest.count()), current_position, RWF_NOWAIT));
+        if (!refuses_nowait(n)) {
+            return n;
+        }
+        remember_kind(fd, fd_kind::polled);
+    }
+    if (!is_ready(fd, POLLOUT)) {
+        return -EAGAIN;
+    }
+    const std::size_t most = safe_write(fd);
+    if (rest.left() <= most) {
+        return result_of(sys::real.writev(fd, rest.data(), static_cast<int>(rest.count())));
+    }
+    const iovec piece = rest.first_piece(most);
+    return result_of(sys::real.write(fd, piece.iov_base, piece.iov_len));
+}
+
+ssize_t read_file(int fd, const iovec* iov, int count, options& o) noexcept {
+    operation op(fd, inwards, wait_kind::read, "read", o);
+    if (op.error() != 0) {
+        return op.error();
+    }
+    iov_cursor rest(iov, static_cast<std::size_t>(count));
+    ssize_t n = try_read(fd, iov, count);
+    while (n == -EAGAIN) {
+        const int end = op.wait();
+        if (end == hub_io::always_ready) {
+            n = result_of(sys::real.readv(fd, iov, count)); // a file's pages are not in memory
+        } else {
+            n = end != 0 ? end : try_read(fd, iov, count);
+            if (end != 0) {
+                return end;
+            }
+        }
+    }
+    op.done();
+    // A file is read to the full size, also where only its first pages were in memory.
+    if (n > 0 && static_cast<std::size_t>(n) < rest.left() && is_regular(fd) &&
+        rest.advance(static_cast<std::size_t>(n))) {
+        const ssize_t more = sys::real.readv(fd, rest.data(), static_cast<int>(rest.count()));
+        n += std::max<ssize_t>(more, 0);
+    }
+    return n;
+}
+
+ssize_t write_file(int fd, const iovec* iov, int count, options& o) noexcept {
+    operation op(fd, outwards, wait_kind::write, "write", o);
+    if (op.error() != 0) {
+        return op.error();
+    }
+    iov_cursor rest(iov, static_cast<std::size_t>(count));
+    ssize_t written = 0;
+    for (;;) {
+        ssize_t n = try_write(fd, rest);
+        int end = n == -EAGAIN ? op.wait() : 0;
+        if (end == hub_io::always_ready) {
+            n = result_of(sys::real.writev(fd, rest.data(), static_cast<int>(rest.count())));
+            end = 0;
+        }
+        if (end < 0 || (n < 0 && n != -EAGAIN)) {
+            if (end == 0) {
+                op.done();
+            }
+            return written > 0 ? written : end < 0 ? end : n;
+        }
+        if (n >= 0) {
+            written += n;
+            const auto size = static_cast<std::size_t>(n);
+            if (n == 0 || size == rest.left() || !rest.advance(size)) {
+                op.done();
+                return written;
+            }
+        }
+    }
+}
+
+bool bad_count(int count) noexcept {
+    return count < 0 || count > IOV_MAX;
+}
+
+} // namespace
+
+ssize_t read(int fd, void* buffer, std::size_t size, options& o) noexcept {
+    if (size == 0) {
+        // Leaves a datagram where it is, which recv would eat.
+        return result_of(sys::real.read(fd, buffer, 0));
+    }
+    if (is_socket(kind_of(fd))) {
+        operation op(fd, inwards, wait_kind::read, "read", o);
+        if (op.error() != 0) {
+            return op.error();
+        }
+        const ssize_t n = op.run_read(
+            size, [&] { return result_of(sys::real.recv(fd, buffer, size, MSG_DONTWAIT)); });
+        if (n != -ENOTSOCK) {
+            return n;
+        }
+        remember_kind(fd, fd_kind::not_a_socket); // the number changed hands behind our back
+    }
+    const iovec iov{buffer, size};
+    return read_file(fd, &iov, 1, o);
+}
+
+ssize_t readv(int fd, const iovec* iov, int count, options& o) noexcept {
+    if (bad_count(count) || total_size(iov, static_cast<std::size_t>(count)) == 0) {
+        return result_of(sys::real.readv(fd, iov, count));
+    }
+    if (is_socket(kind_of(fd))) {
+        operation op(fd, inwards, wait_kind::read, "readv", o);
+        if (op.error() != 0) {
+            return op.error();
+        }
+        msghdr message{};
+        message.msg_iov = const_cast<iovec*>(iov);
+        message.msg_iovlen = static_cast<std::size_t>(count);
+        const std::size_t size = total_size(iov, static_cast<std::size_t>(count));
+        const ssize_t n = op.run_read(
+            size, [&] { return result_of(sys::real.recvmsg(fd, &message, MSG_DONTWAIT)); });
+        if (n != -ENOTSOCK) {
+            return n;
+        }
+        remember_kind(fd, fd_kind::not_a_socket);
+    }
+    return read_file(fd, iov, count, o);
+}
+
+ssize_t write(int fd, const void* buffer, std::size_t size, options& o) noexcept {
+    if (is_socket(kind_of(fd))) {
+        options inner = o;
+        inner.what = o.what != nullptr ? o.what : "write";
+        const ssize_t n = send(fd, buffer, size, 0, inner);
+        o.waited = inner.waited;
+        if (n != -ENOTSOCK) {
+            return n;
+        }
+        remember_kind(fd, fd_kind::not_a_socket);
+    }
+    if (size == 0) {
+        return result_of(sys::real.write(fd, buffer, 0));
+    }
+    const iovec iov{const_cast<void*>(buffer), size};
+    return write_file(fd, &iov, 1, o);
+}
+
+ssize_t writev(int fd, const iovec* iov, int count, options& o) noexcept {
+    if (bad_count(count)) {
+        return -EINVAL;
+    }
+    if (is_socket(kind_of(fd))) {
+        options inner = o;
+        inner.what = o.what != nullptr ? o.what : "writev";
+        msghdr message{};
+        message.msg_iov = const_cast<iovec*>(iov);
+        message.msg_iovlen = static_cast<std::size_t>(count);
+        const ssize_t n = sendmsg(fd, &message, 0, inner);
+        o.waited = inner.waited;
+        if (n != -ENOTSOCK) {
+            return n;
+        }
+        remember_kind(fd, fd_kind::not_a_socket);
+    }
+    if (total_size(iov, static_cast<std::size_t>(count)) == 0) {
+        return result_of(sys::real.writev(fd, iov, count));
+    }
+    return write_file(fd, iov, count, o);
+}
+
+ssize_t preadv2(int fd, const iovec* iov, int count, off_t offset, int flags, options& o) noexcept {
+    // With an offset it is a file; the other flags mean something for files only.
+    if (offset != current_position || (flags & RWF_NOWAIT) != 0 || is_regular(fd)) {
+        return result_of(sys::real.preadv2(fd, iov, count, offset, flags));
+    }
+    return readv(fd, iov, count, o);
+}
+
+ssize_t pwritev2(int fd, const iovec* iov, int count, off_t offset, int flags,
+                 options& o) noexcept {
+    if (offset != current_position || (flags & RWF_NOWAIT) != 0 || is_regular(fd)) {
+        return result_of(sys::real.pwritev2(fd, iov, count, offset, flags));
+    }
+    return writev(fd, iov, count, o);
+}
+
+} // namespace tendril::detail::io

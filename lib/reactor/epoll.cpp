@@ -1,0 +1,193 @@
+// SPDX-License-Identifier: BSL-1.0
+#include "reactor/epoll.hpp"
+
+#include "sys/calls.hpp"
+
+#include <cerrno>
+#include <chrono>
+#include <climits>
+#include <new>
+#include <sys/eventfd.h>
+#include <system_error>
+
+namespace tendril::detail {
+
+namespace {
+
+// No fd has this token: the upper half of a caller's token may be anything, so
+// the caller must not use all ones.
+constexpr std::uint64_t wakeup_token = ~std::uint64_t{0};
+
+std::uint32_t to_epoll(std::uint32_t bits) noexcept {
+    return ((bits & readiness::in) != 0 ? EPOLLIN : 0U) |
+           ((bits & readiness::out) != 0 ? EPOLLOUT : 0U) |
+           ((bits & readiness::pri) != 0 ? EPOLLPRI : 0U) |
+           ((bits & readiness::rdhup) != 0 ? EPOLLRDHUP : 0U);
+}
+
+std::uint32_t from_epoll(std::uint32_t bits) noexcept {
+    return ((bits & EPOLLIN) != 0 ? readiness::in : 0U) |
+           ((bits & EPOLLOUT) != 0 ? readiness::out : 0U) |
+           ((bits & EPOLLPRI) != 0 ? readiness::pri : 0U) |
+           ((bits & EPOLLRDHUP) != 0 ? readiness::rdhup : 0U) |
+           ((bits & EPOLLHUP) != 0 ? readiness::hup : 0U) |
+           ((bits & EPOLLERR) != 0 ? readiness::err : 0U);
+}
+
+[[noreturn]] void fail(const char* what) {
+    throw std::system_error(errno, std::system_category(), what);
+}
+
+} // namespace
+
+epoll_reactor::epoll_reactor()
+    : events_(new epoll_event[first_batch]) {
+    open();
+}
+
+epoll_reactor::~epoll_reactor() {
+    close();
+}
+
+void epoll_reactor::open() {
+    epoll_fd_ = sys::real.epoll_create1(EPOLL_CLOEXEC);
+    if (epoll_fd_ < 0) {
+        fail("epoll_create1");
+    }
+    wakeup_fd_ = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (wakeup_fd_ < 0) {
+        const int error = errno;
+        close();
+        errno = error;
+        fail("eventfd");
+    }
+    if (const int error = watch(wakeup_fd_, wakeup_token, readiness::in); error != 0) {
+        close();
+        errno = error;
+        fail("epoll_ctl");
+    }
+}
+
+void epoll_reactor::close() noexcept {
+    for (int* fd : {&epoll_fd_, &wakeup_fd_}) {
+        if (*fd >= 0) {
+            sys::real.close(*fd);
+            *fd = -1;
+        }
+    }
+}
+
+time_point epoll_reactor::now() noexcept {
+    return std::chrono::steady_clock::now();
+}
+
+int epoll_reactor::control(int operation, int fd, std::uint64_t token,
+                           std::uint32_t interest) noexcept {
+    epoll_event event{};
+    event.events = to_epoll(interest) | EPOLLET;
+    event.data.u64 = token;
+    return sys::real.epoll_ctl(epoll_fd_, operation, fd, &event) == 0 ? 0 : errno;
+}
+
+int epoll_reactor::watch(int fd, std::uint64_t token, std::uint32_t interest) noexcept {
+    return control(EPOLL_CTL_ADD, fd, token, interest);
+}
+
+int epoll_reactor::rewatch(int fd, std::uint64_t token, std::uint32_t interest) noexcept {
+    return control(EPOLL_CTL_MOD, fd, token, interest);
+}
+
+int epoll_reactor::unwatch(int fd) noexcept {
+    return control(EPOLL_CTL_DEL, fd, 0, 0);
+}
+
+int epoll_reactor::reset() noexcept {
+    const int fresh = sys::real.epoll_create1(EPOLL_CLOEXEC);
+    if (fresh < 0) {
+        return errno;
+    }
+    // Replaced under the same number, because another thread may be inside
+    // unwatch().
+    int error = sys::real.dup3(fresh, epoll_fd_, O_CLOEXEC) < 0 ? errno : 0;
+    sys::real.close(fresh);
+    if (error == 0) {
+        error = watch(wakeup_fd_, wakeup_token, readiness::in);
+    }
+    return error;
+}
+
+int epoll_reactor::wait_milliseconds(time_point deadline) noexcept {
+    int timeout = -1;
+    if (deadline != never) {
+        // Rounded up: waking early would spin until the deadline.
+        const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - now()).count();
+        timeout = left <= 0 ? 0 : left > INT_MAX ? INT_MAX : static_cast<int>(left);
+    }
+    return sys::real.epoll_wait(epoll_fd_, events_.get(), static_cast<int>(batch_), timeout);
+}
+
+int epoll_reactor::wait(time_point deadline) noexcept {
+    if (deadline == time_point::min()) {
+        return sys::real.epoll_wait(epoll_fd_, events_.get(), static_cast<int>(batch_), 0);
+    }
+    if (deadline == never || !nanoseconds_) {
+        return wait_milliseconds(deadline);
+    }
+    const auto left = std::chrono::ceil<std::chrono::nanoseconds>(deadline - now()).count();
+    timespec timeout{};
+    if (left > 0) {
+        timeout.tv_sec = static_cast<time_t>(left / 1'000'000'000);
+        timeout.tv_nsec = static_cast<long>(left % 1'000'000'000);
+    }
+    const int n = sys::real.epoll_pwait2(epoll_fd_, events_.get(), static_cast<int>(batch_),
+                                         &timeout, nullptr);
+    if (n < 0 && errno != EINTR && errno != EBADF) {
+        nanoseconds_ = false; // ENOSYS, or EPERM and others from a seccomp filter
+        return wait_milliseconds(deadline);
+    }
+    return n;
+}
+
+void epoll_reactor::poll(time_point deadline, listener& to) noexcept {
+    int n = wait(deadline);
+    while (n < 0 && errno == EINTR && deadline != time_point::min()) {
+        n = wait(deadline);
+    }
+    for (int i = 0; i < n; ++i) {
+        // The wake-up counter is never read: every write to it is an edge.
+        if (events_[static_cast<std::size_t>(i)].data.u64 != wakeup_token) {
+            to.on_ready(events_[static_cast<std::size_t>(i)].data.u64,
+                        from_epoll(events_[static_cast<std::size_t>(i)].events));
+        }
+    }
+    if (n > 0 && static_cast<std::size_t>(n) == batch_) {
+        grow();
+    }
+}
+
+void epoll_reactor::grow() noexcept {
+    if (batch_ < largest_batch) {
+        std::unique_ptr<epoll_event[]> larger(new (std::nothrow) epoll_event[batch_ * 2]);
+        if (larger != nullptr) {
+            events_ = std::move(larger);
+            batch_ *= 2;
+        }
+    }
+}
+
+void epoll_reactor::interrupt() noexcept {
+    const std::uint64_t one = 1;
+    const int saved = errno; // may run in a signal handler
+    // A full counter (2^64 - 2 interrupts) cannot happen; nothing else can fail.
+    [[maybe_unused]] const ssize_t n = sys::real.write(wakeup_fd_, &one, sizeof one);
+    errno = saved;
+}
+
+void epoll_reactor::forked() {
+    // The epoll instance is shared with the parent: closing the copy leaves it
+    // alone, EPOLL_CTL_DEL would take the parent's registrations away.
+    close();
+    open();
+}
+
+} // namespace tendril::detail

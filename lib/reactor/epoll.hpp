@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+
+#include "reactor/reactor.hpp"
+
+#include <cstddef>
+#include <memory>
+#include <sys/epoll.h>
+
+namespace tendril::detail {
+
+/// The reactor on epoll(7), edge-triggered. The token travels in
+/// epoll_event.data.
+class epoll_reactor final : public reactor {
+public:
+    epoll_reactor(); ///< throws std::system_error (EMFILE, ENOMEM…)
+    ~epoll_reactor() override;
+    epoll_reactor(const epoll_reactor&) = delete;
+    epoll_reactor& operator=(const epoll_reactor&) = delete;
+
+    time_point now() noexcept override;
+    int watch(int fd, std::uint64_t token, std::uint32_t interest) noexcept override;
+    int rewatch(int fd, std::uint64_t token, std::uint32_t interest) noexcept override;
+    int unwatch(int fd) noexcept override;
+    int reset() noexcept override;
+    void poll(time_point deadline, listener& to) noexcept override;
+    void interrupt() noexcept override;
+    void forked() override;
+
+private:
+    static constexpr std::size_t first_batch = 512;
+    static constexpr std::size_t largest_batch = 8192;
+
+    void open();
+    void close() noexcept;
+    int control(int operation, int fd, std::uint64_t token, std::uint32_t interest) noexcept;
+    int wait(time_point deadline) noexcept;
+    int wait_milliseconds(time_point deadline) noexcept;
+    void grow() noexcept;
+
+    int epoll_fd_ = -1;
+    int wakeup_fd_ = -1;
+    bool nanoseconds_ = true; ///< epoll_pwait2 works: Linux 5.11, and no seccomp
+                              ///< filter against it
+    std::size_t batch_ = first_batch;
+    // Not on the stack: poll() runs on the stack of whichever fiber parked last.
+    std::unique_ptr<epoll_event[]> events_;
+};
+
+} // namespace tendril::detail
