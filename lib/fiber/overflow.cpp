@@ -12,6 +12,7 @@
 #include <execinfo.h>
 #include <pthread.h>
 #include <sys/mman.h>
+#include <ucontext.h>
 #include <unistd.h>
 
 namespace tendril::detail {
@@ -72,14 +73,25 @@ running_fiber describe() noexcept {
     return f != nullptr ? f() : running_fiber{};
 }
 
+/// Where the signal interrupted the program; null where we don't know how to tell.
+void* interrupted_at(const void* machine) noexcept {
+    [[maybe_unused]] const auto& state = static_cast<const ucontext_t*>(machine)->uc_mcontext;
+#if defined(__x86_64__)
+    return reinterpret_cast<void*>(state.gregs[REG_RIP]);
+#elif defined(__aarch64__)
+    return reinterpret_cast<void*>(state.pc);
+#else
+    return nullptr;
+#endif
+}
+
 /// From the interrupted function outwards. Whoever recurses shows in a few frames.
-[[gnu::noinline]] void print_backtrace() noexcept {
+void print_backtrace(const void* machine) noexcept {
     void* frames[most_frames];
-    const int count = ::backtrace(frames, most_frames);
-    constexpr int own = 3; // this, the handler, and the kernel's return from it
-    if (count > own) {
-        ::backtrace_symbols_fd(frames + own, count - own, STDERR_FILENO);
-    }
+    void** end = frames + ::backtrace(frames, most_frames);
+    void** first = std::find(frames, end, interrupted_at(machine));
+    first = first != end ? first : frames;
+    ::backtrace_symbols_fd(first, static_cast<int>(end - first), STDERR_FILENO);
 }
 
 // ------------------------------------------------------------------------------------ the handler
@@ -142,7 +154,7 @@ void on_fault(int signal, siginfo_t* info, void* machine) {
         // A second fault on the way, in the unwinder say, must not come back here.
         die_by_default(signal, true);
         report_overflow(*running.stk);
-        print_backtrace();
+        print_backtrace(machine);
     } else {
         call_earlier(signal, info, machine);
     }

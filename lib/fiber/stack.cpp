@@ -37,7 +37,7 @@ void register_with_valgrind(stack& s) noexcept {
 /// The memory goes.
 void retire(stack& s) noexcept {
     if (s.entered) {
-        retire_context(s.ctx);
+        retire_context(s);
     }
 #ifdef VALGRIND_STACK_DEREGISTER
     VALGRIND_STACK_DEREGISTER(s.valgrind_id);

@@ -19,7 +19,8 @@ struct slab;
 /// first frame touches anyway. A pooled stack keeps its context, parked in the loop that runs one
 /// fiber after the other (context.hpp), so reuse makes nothing anew.
 struct alignas(64) stack {
-    context ctx;                ///< valid while no fiber runs on it
+    saved_context idle;         ///< in the loop between two fibers, while no fiber runs on it
+    void* tsan_fiber = nullptr; ///< ThreadSanitizer's name for the flow on this stack
     stack* next_free = nullptr; ///< in a pool's free list
     std::byte* base = nullptr;  ///< lowest address, where the guard starts
     std::size_t size = 0;       ///< base to the end, guard and this descriptor included

@@ -1,38 +1,34 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
 
-#include "fiber/context.hpp"
 #include "fiber/stack.hpp"
 
+#include <boost/context/fiber.hpp>
+#include <boost/context/preallocated.hpp>
+
 #include <functional>
+#include <memory>
 #include <utility>
 
 namespace tendril::detail {
 
-/// Calls functions on stacks, without a hub: switches to the stack and, when the function returned,
-/// back. One at a time.
-class on_stack {
-public:
-    static void run(stack& s, std::function<void()> function) {
-        adopt_thread_context(caller_);
-        job_ = std::move(function);
-        if (!s.entered) {
-            s.entered = true;
-            make_context(s, &loop);
-        }
-        switch_context(caller_, s.ctx);
-    }
-
-private:
-    static void loop(stack& s) noexcept {
-        for (;;) {
-            std::exchange(job_, nullptr)();
-            switch_context(s.ctx, caller_);
-        }
-    }
-
-    static inline context caller_;
-    static inline std::function<void()> job_;
-};
+/// Calls a function on a stack, without a hub and without what context.cpp does besides.
+inline void run_on_stack(stack& s, std::function<void()> function) {
+    namespace boost_context = boost::context;
+    struct no_allocator {
+        static void deallocate(boost_context::stack_context&) noexcept {}
+    };
+    boost_context::stack_context memory;
+    memory.sp = s.top();
+    memory.size = static_cast<std::size_t>(s.top() - s.base);
+    boost_context::fiber(std::allocator_arg,
+                         boost_context::preallocated(memory.sp, memory.size, memory),
+                         no_allocator{},
+                         [&](boost_context::fiber&& caller) {
+                             function();
+                             return std::move(caller);
+                         })
+        .resume();
+}
 
 } // namespace tendril::detail

@@ -113,18 +113,22 @@ TEST_F(StackTest, ManyComeBackAllDifferent) {
     give_back(pool, second);
 }
 
-TEST_F(StackTest, AContextSurvivesInThePool) {
+TEST_F(StackTest, WhatAStackHoldsSurvivesInThePool) {
     stack_pool pool;
     stack* s = pool.acquire(default_stack_size);
+    s->entered = true;
     int runs = 0;
     for (int i = 0; i < 3; ++i) {
-        on_stack::run(*s, [&] { ++runs; });
+        run_on_stack(*s, [&] { ++runs; });
+        s->top()[-3'000] = std::byte{9}; // as deep as a parked loop might be
         pool.release(s);
         ASSERT_EQ(pool.acquire(default_stack_size), s);
         EXPECT_TRUE(s->entered);
+        EXPECT_EQ(s->top()[-3'000], std::byte{9});
         EXPECT_TRUE(guarded(*s));
     }
     EXPECT_EQ(runs, 3);
+    s->entered = false; // there is no context to retire
     pool.release(s);
 }
 
