@@ -2,6 +2,7 @@
 #include "hub/hub_core.hpp"
 
 #include "base/cycle_counter.hpp"
+#include "fiber/overflow.hpp"
 #include "fiber/switch.hpp"
 #include "hub/task_access.hpp"
 
@@ -57,6 +58,7 @@ void hub_core::stack_main(stack& s) noexcept {
         hub_core& hub = *current_hub_;
         fiber_record& self = *hub.running_;
         task_access::run(*self.job);
+        stack_pool::check_canary(s);
         hub.finish(self);
         fiber_record& next = hub.pick_next(&s);
         if (next.stk == &s) {
@@ -69,6 +71,24 @@ void hub_core::stack_main(stack& s) noexcept {
     }
 }
 
+/// Once per thread, with its first fiber stack.
+void hub_core::watch_for_overflow() noexcept {
+    if (!watches_overflow_) {
+        watches_overflow_ = true;
+        install_overflow_handler(&hub_core::describe_running);
+        prepare_thread_signal_stack();
+    }
+}
+
+running_fiber hub_core::describe_running() noexcept {
+    const hub_core* hub = current_hub_;
+    if (hub == nullptr || hub->running_ == &hub->main_ || hub->running_->job == nullptr) {
+        return {};
+    }
+    const fiber_record& r = *hub->running_;
+    return {r.stk, r.job->id(), task_access::name(*r.job)};
+}
+
 bool hub_core::give_stack(fiber_record& r, stack* own) noexcept {
     stack* s = own;
     if (s == nullptr || s->size != stack_pool::rounded(r.stack_size)) {
@@ -79,6 +99,7 @@ bool hub_core::give_stack(fiber_record& r, stack* own) noexcept {
         return false;
     }
     if (!s->entered) {
+        watch_for_overflow();
         s->entered = true;
         make_context(*s, cells_, &stack_main);
     }

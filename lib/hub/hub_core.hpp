@@ -3,6 +3,7 @@
 
 #include "base/inbox.hpp"
 #include "base/timer_queue.hpp"
+#include "fiber/overflow.hpp"
 #include "fiber/record.hpp"
 #include "fiber/stack.hpp"
 #include "hub/run_queue.hpp"
@@ -146,6 +147,8 @@ private:
     };
 
     static void stack_main(stack& s) noexcept;
+    static running_fiber describe_running() noexcept;
+    void watch_for_overflow() noexcept;
 
     void make_ready(fiber_record& r) noexcept;
     void notify() noexcept;
@@ -196,6 +199,7 @@ private:
     fiber_record* sole_survivor_ = nullptr; ///< after fork: the fiber whose end is the process's
     std::uint64_t main_id_ = 0;
     std::uint64_t id_ = 0, id_end_ = 0; ///< ids taken in blocks from a process-wide counter
+    bool watches_overflow_ = false;
     timer_queue timers_;
     stack_pool stacks_;
     stack main_stack_; ///< the thread's own; only its description

@@ -193,6 +193,9 @@ std::size_t hub_core::detach_thread(time_point give_up) noexcept {
             e.reset();
         }
     }
+    if (std::exchange(watches_overflow_, false)) {
+        release_thread_signal_stack();
+    }
     listener_ = nullptr;
     running_ = nullptr;
     current_hub_ = nullptr;

@@ -252,8 +252,9 @@ int wait_for_events(operation& op, epoll_event* events, int max_events,
             return 0;
         }
         if (const int end = op.wait(); end != 0) {
-            return end == -ETIMEDOUT ? result_of(sys::real.epoll_wait(op.fd(), events, max_events, 0))
-                                     : end;
+            return end == -ETIMEDOUT
+                       ? result_of(sys::real.epoll_wait(op.fd(), events, max_events, 0))
+                       : end;
         }
     }
 }

@@ -47,8 +47,8 @@ public:
     /// (regular files, directories), EEXIST one that is watched, ENOMEM/ENOSPC exhaustion.
     virtual int watch(int fd, std::uint64_t token, std::uint32_t interest) noexcept = 0;
 
-    /// Replaces the interest and token of a watched fd, and reports what is ready now as a new edge.
-    /// ENOENT: the fd is not watched any more (it was closed behind our back).
+    /// Replaces the interest and token of a watched fd, and reports what is ready now as a new
+    /// edge. ENOENT: the fd is not watched any more (it was closed behind our back).
     virtual int rewatch(int fd, std::uint64_t token, std::uint32_t interest) noexcept = 0;
 
     /// Stops reporting; must precede the close of an fd whose description may live on elsewhere.

@@ -25,12 +25,30 @@ void read_milliseconds(const char* variable, std::chrono::milliseconds& value) {
     value = std::chrono::milliseconds(number);
 }
 
+void read_guard(const char* variable, guard_method& value) {
+    const char* text = std::getenv(variable);
+    if (text == nullptr) {
+        return;
+    }
+    if (std::strcmp(text, "kernel") == 0) {
+        value = guard_method::kernel;
+    } else if (std::strcmp(text, "mprotect") == 0) {
+        value = guard_method::mprotect;
+    } else if (std::strcmp(text, "canary") == 0) {
+        value = guard_method::canary;
+    } else {
+        std::fprintf(stderr, "tendril: %s=%s is not valid: kernel, mprotect or canary\n", variable,
+                     text);
+    }
+}
+
 } // namespace
 
 const runtime_settings& settings() {
     static const runtime_settings read = [] {
         runtime_settings s;
         read_milliseconds("TENDRIL_EXIT_GRACE_MS", s.exit_grace);
+        read_guard("TENDRIL_GUARD", s.guard);
         return s;
     }();
     return read;

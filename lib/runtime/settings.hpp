@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
 
+#include "fiber/stack.hpp"
+
 #include <chrono>
 
 namespace tendril::detail {
@@ -10,6 +12,8 @@ namespace tendril::detail {
 struct runtime_settings {
     /// TENDRIL_EXIT_GRACE_MS: how long the hub of a thread that ends goes on for its fibers.
     std::chrono::milliseconds exit_grace{1000};
+    /// TENDRIL_GUARD: the best way to try of guarding stacks: kernel, mprotect or canary.
+    guard_method guard = guard_method::kernel;
 };
 
 const runtime_settings& settings();

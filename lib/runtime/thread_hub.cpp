@@ -72,6 +72,7 @@ hub_core& take_or_make() {
             return hub;
         }
     }
+    set_guard_method(settings().guard);
     auto made = std::make_unique<hub_core>(std::make_unique<epoll_reactor>());
     hub_core& hub = *made;
     const std::lock_guard lock(hubs().mutex);
