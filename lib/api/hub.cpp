@@ -40,7 +40,7 @@ hub_statistics hub::statistics() const {
     hub_statistics s;
     s.spawned = c.spawned;
     s.finished = c.finished;
-    s.switches = c.switches;
+    s.switches = core.switches();
     s.polls = c.polls;
     s.sleeps = c.sleeps;
     s.remote_wakes = c.remote_wakes;

@@ -111,14 +111,18 @@ bool hub_core::give_stack(fiber_record& r, stack* own) noexcept {
 /// The next fiber to run, waiting for one if need be. `own` is the stack of a fiber that has just
 /// ended, which the next new one may take over.
 inline fiber_record& hub_core::pick_next(stack* own) noexcept {
-    ++counters_.switches;
-    if (--until_check_ == 0) [[unlikely]] {
+    if (++switches_ == check_at_) [[unlikely]] {
         check();
     }
-    if (backlog_.empty() && !ready_.empty() && ready_.front()->stk != nullptr) [[likely]] {
+    if (can_switch_at_once()) [[likely]] {
         return *ready_.pop();
     }
     return find_next(own);
+}
+
+/// The common case: the first in the queue has a stack, and nobody waits to be admitted.
+inline bool hub_core::can_switch_at_once() const noexcept {
+    return !ready_.empty() && ready_.front()->stk != nullptr && backlog_.empty();
 }
 
 fiber_record& hub_core::find_next(stack* own) noexcept {
@@ -136,8 +140,14 @@ fiber_record& hub_core::find_next(stack* own) noexcept {
 }
 
 void hub_core::yield() noexcept {
-    ready_.push(running_);
-    switch_to(pick_next(nullptr));
+    fiber_record& self = *running_;
+    if (switches_ + 1 != check_at_ && can_switch_at_once()) [[likely]] {
+        ++switches_;
+        resume(self.context, *ready_.exchange(&self));
+    } else {
+        ready_.push(&self);
+        switch_to(pick_next(nullptr));
+    }
 }
 
 // --------------------------------------------------------------------------------------- waiting
@@ -231,7 +241,7 @@ void hub_core::drain() noexcept {
 void hub_core::check() noexcept {
     const bool late = cycle_counter() - polled_at_ > cycles_per_millisecond;
     check_interval_ = late ? 1 : std::min(check_interval_ * 2, switches_per_check);
-    until_check_ = check_interval_;
+    check_at_ = switches_ + check_interval_;
     // Whoever is in the backlog starts in the end, also when those before never stop running.
     if (!backlog_.empty()) {
         ready_.push(backlog_.pop());

@@ -38,7 +38,6 @@ inline constexpr std::size_t extension_slots = 3;
 struct hub_counters {
     std::uint64_t spawned = 0;
     std::uint64_t finished = 0;
-    std::uint64_t switches = 0;
     std::uint64_t polls = 0;
     std::uint64_t sleeps = 0; ///< polls that were allowed to wait
     std::uint64_t remote_wakes = 0;
@@ -104,8 +103,8 @@ public:
     /// One operation that completed without waiting. Yields when a fiber did many in a row: one
     /// whose operations never wait must not starve the others.
     void charge() noexcept {
-        if (budget_switches_ != counters_.switches) {
-            budget_switches_ = counters_.switches;
+        if (budget_switches_ != switches_) {
+            budget_switches_ = switches_;
             budget_ = operations_per_turn;
         } else if (--budget_ == 0) {
             budget_ = operations_per_turn;
@@ -127,6 +126,7 @@ public:
     std::size_t live() const noexcept {
         return live_;
     } ///< fibers that have not ended, but the main one
+    std::uint64_t switches() const noexcept { return switches_; }
     const hub_counters& counters() const noexcept { return counters_; }
     stack_statistics stacks() const noexcept { return stacks_.statistics(); }
 
@@ -154,6 +154,7 @@ private:
     void notify() noexcept;
     fiber_record& pick_next(stack* own) noexcept;
     fiber_record& find_next(stack* own) noexcept;
+    bool can_switch_at_once() const noexcept;
     bool give_stack(fiber_record& r, stack* own) noexcept;
     void resume(saved_context& from, fiber_record& next) noexcept;
     void switch_to(fiber_record& next) noexcept;
@@ -184,7 +185,8 @@ private:
     thread_cells cells_;
     run_queue ready_;
     run_queue backlog_; ///< spawned, and not admitted to ready_ yet
-    std::uint32_t until_check_ = 1;
+    std::uint64_t switches_ = 0;
+    std::uint64_t check_at_ = 1; ///< of switches_
     std::uint32_t checks_until_poll_ = checks_per_poll;
     std::uint32_t budget_ = operations_per_turn;
     std::uint32_t check_interval_ = switches_per_check;

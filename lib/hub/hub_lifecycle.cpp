@@ -148,6 +148,8 @@ void hub_core::attach_thread() noexcept {
     running_ = &main_;
     adopt_thread(cells_, main_stack_);
     counters_ = {};
+    switches_ = 0;
+    check_at_ = 1;
     main_id_ = next_id();
     woken_.reopen();
     arrivals_.reopen();

@@ -34,6 +34,16 @@ public:
         return r;
     }
 
+    /// pop() and then push(r), for a queue that is not empty.
+    fiber_record* exchange(fiber_record* r) noexcept {
+        fiber_record* first = head_;
+        r->next = nullptr;
+        *tail_ = r;
+        tail_ = &r->next;
+        head_ = first->next;
+        return first;
+    }
+
     void clear() noexcept {
         head_ = nullptr;
         tail_ = &head_;
