@@ -13,6 +13,9 @@ namespace tendril {
 namespace {
 
 void check_stack_size(const spawn_options& options) {
+    if (options.stack_size == detail::default_stack_size) {
+        return;
+    }
     const std::size_t least = detail::minimum_stack_size();
     if (options.stack_size < least || options.stack_size > detail::maximum_stack_size) {
         throw std::invalid_argument(
