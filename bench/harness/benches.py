@@ -1,0 +1,155 @@
+# SPDX-License-Identifier: BSL-1.0
+"""The benches: which programs, which cases, which floor, and what is to be reached."""
+import array
+import os
+import platform
+import random
+
+from .echo import echo
+from .measure import Report, Row, add_rows, interleave
+
+
+def later(find, *arguments):
+    """A measurement whose program is looked for when it first runs."""
+    return lambda machine: machine.run([*find(machine), *arguments])
+
+
+def ours(program, impl, case):
+    return later(lambda machine: [machine.program(program)], impl, case)
+
+
+def peers(bench, case):
+    return {
+        "boost.fiber": later(lambda machine: machine.boost_fiber(), bench, case),
+        "go": later(lambda machine: machine.go(), bench, case),
+        "asyncio": later(lambda machine: machine.asyncio(), bench, case),
+    }
+
+
+def bind(machine, implementations):
+    return {name: lambda f=f: f(machine) for name, f in implementations.items()}
+
+
+def queue_bench(machine, report, limits):
+    for case, limit in limits.items():
+        program = f"{report.name}_bench"
+        samples = interleave(report, machine, case, bind(machine, {
+            "floor": ours(program, "floor", case),
+            "tendril": ours(program, "tendril", case),
+            **peers(report.name, case),
+        }))
+        add_rows(report, case, samples, "floor", {("tendril", "time"): limit})
+    return report
+
+
+def switch(machine):
+    return queue_bench(machine, Report("switch", "one yield, among 2 and 1,000 fibers; floor: a bare "
+                                       "FIFO queue on Boost.Context"), {"2": 1.6, "1000": 1.6})
+
+
+def spawn(machine):
+    return queue_bench(machine, Report("spawn", "spawn and join of one fiber, one by one and 10,000 "
+                                       "at once; floor: the queue of `switch` with a stack free list"),
+                       {"one": 4, "batch": 1.2})
+
+
+def sleepers(machine):
+    report = Report("sleepers", "100,000 fibers each sleep gauss(10 ms, 1 ms); floor: asyncio gather")
+    path = machine.build / "bench" / "sleeps"
+    path.parent.mkdir(exist_ok=True)
+    seeded = random.Random(20)
+    sleeps = array.array("q", (max(0, round(seeded.gauss(10e6, 1e6))) for _ in range(100_000)))
+    path.write_bytes(sleeps.tobytes())
+    implementations = peers("sleepers", str(path))
+    samples = interleave(report, machine, "all at once", bind(machine, {
+        "asyncio": implementations["asyncio"],
+        "tendril": ours("sleepers_bench", "tendril", str(path)),
+        "boost.fiber": implementations["boost.fiber"],
+        "go": implementations["go"],
+    }))
+    add_rows(report, "", samples, "asyncio",
+             {("tendril", "wall"): 1 / 12, ("tendril", "rss"): 0.7})
+    return report
+
+
+def parked(machine):
+    report = Report("parked", "resident memory and page tables of one parked fiber with the default "
+                    "stack size; floor: one page")
+    count = 100_000 if machine.quick else 1_000_000
+    release = tuple(int(part) for part in platform.release().split("-")[0].split(".")[:2])
+    if release < (6, 13):
+        count = 20_000
+        report.note("this kernel is older than 6.13: guard pages cost a mapping each, and "
+                    f"vm.max_map_count allows only some 32,000, so {count:,} fibers")
+    available = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    if count * 8192 > available:
+        count = max(1000, available // 16384)
+        report.note(f"too little free memory for more: {count:,} fibers")
+    samples = interleave(report, machine, f"{count}", bind(machine, {
+        "tendril": ours("parked_bench", "tendril", str(count))}))
+    runs = samples.get("tendril", [])
+    if runs:
+        page = float(os.sysconf("SC_PAGE_SIZE"))
+        each = [run["each"][0] for run in runs]
+        report.rows.append(Row(str(count), "floor", "B", [page] * len(each), [1.0] * len(each)))
+        report.rows.append(Row(str(count), "tendril", "B", each, [value / page for value in each],
+                               4.75 * 1024, limits_ratio=False))
+        unguarded = max(run["unguarded"][0] for run in runs)
+        report.note("every stack is guarded by the kernel" if unguarded == 0 else
+                    f"{unguarded:,.0f} stacks have a canary instead of a guard page")
+    return report
+
+
+def shimmed(machine):
+    return {"LD_PRELOAD": machine.library("libtendril_shim.so")}
+
+
+def dns(machine):
+    report = Report("dns", "1,000 names through a server that answers each after 100 ms; floor: 100 ms")
+
+    def measure(impl):
+        extra = shimmed(machine) if impl == "shim" else None
+        return machine.run([machine.program("dns_bench"), impl, "1000"], extra=extra)
+
+    samples = interleave(report, machine, "1000", {
+        "tendril": lambda: measure("tendril"),
+        "tendril shim": lambda: measure("shim"),
+    })
+    for impl, runs in samples.items():
+        if runs:
+            walls = [run["wall"][0] for run in runs]
+            report.rows.append(Row("1000", impl, "ms", walls, [wall / 100 for wall in walls],
+                                   200, limits_ratio=False))
+    return report
+
+
+def passthrough(machine):
+    report = Report("passthrough", "a shimmed call on a thread without a hub, beside the libc call")
+
+    def measure():
+        return machine.run([machine.program("passthrough_bench")], extra=shimmed(machine))
+
+    runs = interleave(report, machine, "calls", {"tendril shim": measure}).get("tendril shim", [])
+    for metric in runs[0] if runs else []:
+        function, _, impl = metric.partition(":")
+        if impl == "libc":
+            libc = [run[metric][0] for run in runs]
+            shim = [run[f"{function}:shim"][0] for run in runs]
+            extra = [s - l for s, l in zip(shim, libc)]
+            report.rows.append(Row(function, "floor", "ns", libc, [1.0] * len(libc)))
+            report.rows.append(Row(function, "tendril shim", "ns", shim,
+                                   [s / l for s, l in zip(shim, libc)]))
+            report.rows.append(Row(f"{function} added", "tendril shim", "ns", extra, [], 5,
+                                   limits_ratio=False))
+    return report
+
+
+ALL = {
+    "switch": switch,
+    "spawn": spawn,
+    "sleepers": sleepers,
+    "parked": parked,
+    "echo": echo,
+    "dns": dns,
+    "passthrough": passthrough,
+}
