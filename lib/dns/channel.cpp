@@ -13,6 +13,7 @@
 #include <cerrno>
 #include <chrono>
 #include <cstring>
+#include <memory>
 #include <mutex>
 #include <new>
 
@@ -177,13 +178,14 @@ void channel::start_driver() {
     if (driven_) {
         return;
     }
-    task* t = new driver(shared_from_this());
+    // Nobody joins it: the handle's reference goes at once, the fiber's when it ends.
+    const std::unique_ptr<task, task_release> handle(new driver(shared_from_this()));
     driven_ = true;
     try {
-        task_access::begin(*t, hub_.next_id(), "dns");
-        hub_.spawn(*t, driver_stack);
+        task_access::begin(*handle, hub_.next_id(), "dns");
+        hub_.spawn(*handle, driver_stack);
     } catch (...) {
-        t->release();
+        handle->release();
         throw;
     }
 }
