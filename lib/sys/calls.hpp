@@ -25,7 +25,8 @@ namespace tendril::sys {
     X(getsockopt) X(setsockopt) X(close) X(dup) X(dup2) X(dup3) X(fcntl) X(ioctl) X(pipe2)          \
     X(poll) X(ppoll) X(select) X(pselect)                                                           \
     X(epoll_create1) X(epoll_ctl) X(epoll_wait) X(epoll_pwait) X(epoll_pwait2)                      \
-    X(nanosleep) X(clock_nanosleep) X(getaddrinfo) X(freeaddrinfo) X(getnameinfo)
+    X(nanosleep) X(clock_nanosleep) X(getaddrinfo) X(freeaddrinfo) X(getnameinfo) \
+    X(gethostbyname2_r) X(gethostbyaddr_r)
 // clang-format on
 
 struct calls {

@@ -1,0 +1,262 @@
+// SPDX-License-Identifier: BSL-1.0
+#include "dns/channel.hpp"
+
+#include "dns/channel_callbacks.hpp"
+#include "hub/foreign_call.hpp"
+#include "hub/task_access.hpp"
+#include "io/operations.hpp"
+
+#include <arpa/nameser.h>
+#include <poll.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <chrono>
+#include <cstring>
+#include <memory>
+#include <mutex>
+#include <new>
+
+namespace tendril::detail::dns {
+
+namespace {
+
+constexpr std::size_t driver_stack = std::size_t{256} << 10;
+constexpr int edns_size = 1200; // RESOLV_EDNS_BUFFER_SIZE
+
+} // namespace
+
+bool channel_settings::operator==(const channel_settings& o) const noexcept {
+    return timeout_ms == o.timeout_ms && tcp == o.tcp && edns == o.edns &&
+           server.any.sa_family == o.server.any.sa_family &&
+           std::memcmp(&server, &o.server, server.size()) == 0;
+}
+
+/// The channel's hidden fiber. It ends when no question is open, so it keeps no hub from draining.
+/// If it never gets to run, or its hub ends first, the questions end with it.
+class channel::driver final : public task {
+public:
+    explicit driver(std::shared_ptr<channel> c)
+        : channel_(std::move(c)) {}
+    ~driver() override { channel_->driver_ended(); }
+
+private:
+    void run() override { channel_->drive(); }
+    std::shared_ptr<channel> channel_;
+};
+
+channel::channel(hub_core& hub, const channel_settings& settings)
+    : hub_(hub)
+    , settings_(settings) {
+    static const int library = [] {
+        const foreign_call_guard guard;
+        return ares_library_init(ARES_LIB_INIT_ALL);
+    }();
+    ares_options o{};
+    in_addr v4{};
+    char lookups[] = "b";
+    int mask = ARES_OPT_FLAGS | ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_SOCK_STATE_CB;
+    // One try: the rounds over servers are the resolver's. Truncated answers and errors are passed
+    // on, sockets close whenever no question is open, so source ports change.
+    o.flags = ARES_FLAG_NOCHECKRESP | ARES_FLAG_IGNTC | ARES_FLAG_NOSEARCH | ARES_FLAG_NOALIASES;
+    o.flags |= settings.tcp ? ARES_FLAG_USEVC : 0;
+    o.flags |= settings.edns ? ARES_FLAG_EDNS : 0;
+    o.timeout = settings.timeout_ms;
+    o.tries = 1;
+    o.sock_state_cb = &channel_callbacks::socket_state;
+    o.sock_state_cb_data = this;
+    // What is set here is not looked for in resolv.conf and host.conf.
+    o.lookups = lookups;
+    o.ndots = 1;
+    o.servers = &v4;
+    o.nservers = 1;
+    o.ednspsz = edns_size;
+    mask |= ARES_OPT_LOOKUPS | ARES_OPT_NDOTS | ARES_OPT_DOMAINS | ARES_OPT_SORTLIST |
+            ARES_OPT_SERVERS | ARES_OPT_EDNSPSZ;
+    ares_addr_node server{};
+    server.family = settings.server.any.sa_family;
+    if (server.family == AF_INET) {
+        server.addr.addr4 = settings.server.v4.sin_addr;
+    } else {
+        std::memcpy(&server.addr.addr6, &settings.server.v6.sin6_addr, sizeof server.addr.addr6);
+    }
+    const foreign_call_guard guard;
+    if (library != ARES_SUCCESS || ares_init_options(&ares_, &o, mask) != ARES_SUCCESS) {
+        throw std::bad_alloc();
+    }
+    ares_set_socket_functions(ares_, &channel_callbacks::sockets, this);
+    if (ares_set_servers(ares_, &server) != ARES_SUCCESS) {
+        ares_destroy(ares_);
+        throw std::bad_alloc();
+    }
+}
+
+channel::~channel() {
+    mute();
+}
+
+void channel::mute() noexcept {
+    muted_ = true;
+    if (ares_ != nullptr) {
+        const foreign_call_guard guard;
+        ares_destroy(std::exchange(ares_, nullptr));
+    }
+}
+
+// ------------------------------------------------------------------------------------- questions
+
+void channel::ask(exchange& e, std::size_t index, const std::string& name, int type) {
+    auto q = std::make_unique<query>(query{this, &e, index});
+    start_driver();
+    e.queries_[index] = q.get();
+    e.answers[index] = {};
+    ++e.open_;
+    ++open_;
+    ++wanted_;
+    socket_error_ = 0;
+    const foreign_call_guard guard;
+    ares_query(ares_, name.c_str(), ns_c_in, type, &channel_callbacks::answered, q.release());
+}
+
+wake channel::wait(exchange& e, const wait_reason& why, time_point deadline) {
+    const auto self = shared_from_this();
+    while (e.open_ != 0) {
+        e.waiter_ = hub_.prepare();
+        const wake end = hub_.park(e.waiter_, why, deadline);
+        if (end == wake::ready) {
+            continue;
+        }
+        for (query*& q : e.queries_) {
+            if (q != nullptr) {
+                q->owner = nullptr;
+                q = nullptr;
+                --wanted_;
+            }
+        }
+        e.open_ = 0;
+        e.waiter_ = {};
+        if (wanted_ == 0) {
+            cancel_all();
+        }
+        return end;
+    }
+    return wake::ready;
+}
+
+void channel::complete(query& q, int status, const unsigned char* message, int size) {
+    const std::unique_ptr<query> release(&q);
+    --open_;
+    if (q.owner == nullptr || muted_) {
+        return;
+    }
+    --wanted_;
+    exchange& e = *q.owner;
+    exchange::answer& a = e.answers[q.index];
+    a.done = true;
+    a.status = status;
+    e.error = socket_error_;
+    e.queries_[q.index] = nullptr;
+    if (message != nullptr && size >= NS_HFIXEDSZ) {
+        a.status = ARES_SUCCESS; // the code of the answer is in the answer
+        a.message.assign(message, message + size);
+    }
+    if (--e.open_ == 0 && e.waiter_.fiber != nullptr) {
+        hub_core::wake_up(e.waiter_, wake::ready);
+    }
+}
+
+void channel::cancel_all() noexcept {
+    if (ares_ != nullptr) {
+        const foreign_call_guard guard;
+        ares_cancel(ares_);
+    }
+}
+
+// ----------------------------------------------------------------------------------------- driver
+
+void channel::start_driver() {
+    if (driven_) {
+        return;
+    }
+    // Nobody joins it: the handle's reference goes at once, the fiber's when it ends.
+    const std::unique_ptr<task, task_release> handle(new driver(shared_from_this()));
+    driven_ = true;
+    try {
+        task_access::begin(*handle, hub_.next_id(), "dns");
+        hub_.spawn(*handle, driver_stack);
+    } catch (...) {
+        handle->release();
+        throw;
+    }
+}
+
+void channel::driver_ended() noexcept {
+    driven_ = false;
+    if (open_ != 0) {
+        cancel_all();
+    }
+}
+
+time_point channel::next_timeout() {
+    const foreign_call_guard guard;
+    timeval left{};
+    if (ares_timeout(ares_, nullptr, &left) == nullptr) {
+        return never;
+    }
+    // c-ares compares with its own clock, truncated to microseconds: do not wake just before.
+    return hub_.now() + std::chrono::seconds(left.tv_sec) +
+           std::chrono::microseconds(left.tv_usec + 1000);
+}
+
+void channel::process(std::vector<pollfd>& fds) {
+    const foreign_call_guard guard;
+    for (const pollfd& p : fds) {
+        // An error counts as readiness for both: the call that follows gives the reason.
+        const bool error = (p.revents & (POLLERR | POLLHUP)) != 0;
+        const bool in = error || (p.revents & POLLIN) != 0;
+        const bool out = (p.events & POLLOUT) != 0 && (error || (p.revents & POLLOUT) != 0);
+        const bool known = std::any_of(sockets_.begin(), sockets_.end(),
+                                       [&p](const socket& s) { return s.fd == p.fd; });
+        if (known && (in || out)) {
+            ares_process_fd(ares_, in ? p.fd : ARES_SOCKET_BAD, out ? p.fd : ARES_SOCKET_BAD);
+        }
+    }
+    ares_process_fd(ares_, ARES_SOCKET_BAD, ARES_SOCKET_BAD); // timeouts
+}
+
+void channel::drive() {
+    std::vector<pollfd> fds;
+    while (open_ != 0 && !muted_) {
+        fds.clear();
+        for (const socket& s : sockets_) {
+            fds.push_back(
+                {s.fd, static_cast<short>((s.in ? POLLIN : 0) | (s.out ? POLLOUT : 0)), 0});
+        }
+        io::options o;
+        o.deadline = next_timeout();
+        o.what = "dns";
+        // -EBADF and POLLNVAL: a fiber that gave up closed the sockets under us, so look again.
+        if (io::poll(fds.data(), fds.size(), o) == -ECANCELED || muted_) {
+            return;
+        }
+        process(fds);
+    }
+}
+
+// ---------------------------------------------------------------------------------------- sockets
+
+void channel::socket_state(int fd, bool in, bool out) {
+    const auto s = std::find_if(sockets_.begin(), sockets_.end(),
+                                [fd](const socket& x) { return x.fd == fd; });
+    if (!in && !out) {
+        if (s != sockets_.end()) {
+            sockets_.erase(s);
+        }
+    } else if (s == sockets_.end()) {
+        sockets_.push_back({fd, in, out});
+    } else {
+        *s = {fd, in, out};
+    }
+}
+
+} // namespace tendril::detail::dns

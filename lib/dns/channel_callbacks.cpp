@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: BSL-1.0
+#include "dns/channel_callbacks.hpp"
+
+#include "io/operations.hpp"
+#include "sys/calls.hpp"
+
+#include <netinet/tcp.h>
+
+#include <cerrno>
+
+namespace tendril::detail::dns {
+
+namespace {
+
+/// The kernel doubles it. Room for a burst of large answers.
+constexpr int receive_buffer = 256 << 10;
+
+} // namespace
+
+const ares_socket_functions channel_callbacks::sockets{&open, &close, &connect, &receive, &send};
+
+void channel_callbacks::answered(void* arg, int status, int, unsigned char* message, int size) {
+    query& q = *static_cast<query*>(arg);
+    q.home->complete(q, status, message, size);
+}
+
+void channel_callbacks::socket_state(void* data, ares_socket_t fd, int in, int out) {
+    static_cast<channel*>(data)->socket_state(fd, in != 0, out != 0);
+}
+
+ares_socket_t channel_callbacks::open(int family, int type, int protocol, void* data) {
+    const int fd = sys::real.socket(family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, protocol);
+    if (fd < 0) {
+        static_cast<channel*>(data)->socket_error_ = errno;
+        return ARES_SOCKET_BAD;
+    }
+    const int on = 1;
+    if (type == SOCK_STREAM) {
+        sys::real.setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    } else {
+        sys::real.setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &receive_buffer, sizeof receive_buffer);
+    }
+    return fd;
+}
+
+int channel_callbacks::close(ares_socket_t fd, void* data) {
+    if (static_cast<channel*>(data)->muted_) {
+        return sys::real.close(fd);
+    }
+    const int result = io::close(fd); // wakes the driver if it waits for this one
+    errno = result < 0 ? -result : errno;
+    return result < 0 ? -1 : 0;
+}
+
+int channel_callbacks::connect(ares_socket_t fd, const sockaddr*, ares_socklen_t, void* data) {
+    // Our own address of the server: c-ares 1.18 drops the scope of an IPv6 one.
+    const server_address& to = static_cast<channel*>(data)->settings_.server;
+    return sys::real.connect(fd, &to.any, to.size());
+}
+
+ares_ssize_t channel_callbacks::receive(ares_socket_t fd, void* buffer, std::size_t size, int flags,
+                                        sockaddr* from, ares_socklen_t* from_size, void*) {
+    return sys::real.recvfrom(fd, buffer, size, flags, from, from_size);
+}
+
+ares_ssize_t channel_callbacks::send(ares_socket_t fd, const iovec* iov, int count, void*) {
+    msghdr m{};
+    m.msg_iov = const_cast<iovec*>(iov);
+    m.msg_iovlen = static_cast<std::size_t>(count);
+    return sys::real.sendmsg(fd, &m, MSG_NOSIGNAL);
+}
+
+} // namespace tendril::detail::dns
