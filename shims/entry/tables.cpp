@@ -71,11 +71,9 @@ ops_table active;
 
 void fill_active(const ops_table& operations) noexcept {
     const ops_table& off = without_hub();
+    const auto on = [](family f) { return f == family_always || (setting.families & f) != 0; };
 #define TENDRIL_SYMBOL(name, family, kind, type, parameters, arguments, limits)                    \
-    active.name = kind_##kind != kind_counts && (family_##family == family_always ||               \
-                                                 (setting.families & family_##family) != 0)        \
-                      ? operations.name                                                            \
-                      : off.name;
+    active.name = operations.name != nullptr && on(family_##family) ? operations.name : off.name;
 #define TENDRIL_VARIADIC(name, family, kind, type, parameters, arguments, limits, last)            \
     TENDRIL_SYMBOL(name, family, kind, type, parameters, arguments, limits)
 #include "shims/symbols.def"

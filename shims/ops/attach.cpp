@@ -44,16 +44,21 @@ int engage() noexcept {
     }
 }
 
-// What only counts has no operation: the shim keeps it to itself.
+// Null leaves a function to libc. What only counts, the shim keeps to itself.
 #define TENDRIL_OPERATION_waits(name) ops::name
 #define TENDRIL_OPERATION_yields(name) ops::name
 #define TENDRIL_OPERATION_tracks(name) ops::name
 #define TENDRIL_OPERATION_counts(name) nullptr
+#define TENDRIL_FAMILY_socket(operation) operation
+#define TENDRIL_FAMILY_time(operation) operation
+#define TENDRIL_FAMILY_poll(operation) operation
+#define TENDRIL_FAMILY_dns(operation) nullptr
+#define TENDRIL_FAMILY_always(operation) operation
 constexpr tendril_shim_ops operations = {
 #define TENDRIL_SYMBOL(name, family, kind, type, parameters, arguments, limits)                    \
-    TENDRIL_OPERATION_##kind(name),
+    TENDRIL_FAMILY_##family(TENDRIL_OPERATION_##kind(name)),
 #define TENDRIL_VARIADIC(name, family, kind, type, parameters, arguments, limits, last)            \
-    TENDRIL_OPERATION_##kind(name),
+    TENDRIL_FAMILY_##family(TENDRIL_OPERATION_##kind(name)),
 #include "shims/symbols.def"
 };
 
@@ -128,8 +133,14 @@ bool alone() noexcept {
     return with_shim == relation::alone || with_shim == relation::stranger;
 }
 
-void hub_began(hub_core& hub) {
-    hub.extension(extension_slot::shim) = std::make_unique<thread_share>(enter(hub));
+void hub_began(hub_core& hub) noexcept {
+    try {
+        hub.extension(extension_slot::shim) = std::make_unique<thread_share>(enter(hub));
+    } catch (const std::bad_alloc&) {
+        // Without it the thread's end cannot give its slot back.
+        report_once("no memory");
+        return;
+    }
     switch (with_shim) {
     case relation::alone:
         break;

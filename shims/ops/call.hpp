@@ -55,28 +55,51 @@ public:
     inside_scope& operator=(const inside_scope&) = delete;
 };
 
-/// `in_hub(hub, options)` gives the result or -errno; `original()` is the libc call. errno stays as
-/// it was unless the call fails.
-template <typename InHub, typename Original>
-auto call(tendril_shim_index index, InHub in_hub, Original original) noexcept
+class errno_kept {
+public:
+    errno_kept() noexcept
+        : saved_(errno) {}
+    ~errno_kept() { errno = saved_; }
+    errno_kept(const errno_kept&) = delete;
+    errno_kept& operator=(const errno_kept&) = delete;
+
+private:
+    int saved_;
+};
+
+/// Returns what `in_hub(hub, options)` returns, or, when that cannot be had, `original()`, which is
+/// the libc call. `Options` has a member `waited`.
+template <typename Options = io::options, typename InHub, typename Original>
+auto serve(tendril_shim_index index, InHub in_hub, Original original) noexcept
     -> decltype(original()) {
-    using result_type = decltype(original());
     hub_core* const hub = hub_core::current_or_null();
     if (must_pass(hub)) [[unlikely]] {
         count(index, went::passed_through);
         return original();
     }
-    const int saved = errno;
-    io::options options;
-    options.as_program = true;
-    result_type result;
-    {
-        const inside_scope scope(*hub);
-        result = static_cast<result_type>(in_hub(*hub, options));
-    }
+    const inside_scope scope(*hub);
+    Options options;
+    const auto result = in_hub(*hub, options);
     count(index, options.waited ? went::waited : went::at_once);
-    errno = result < 0 ? static_cast<int>(-result) : saved;
-    return result < 0 ? -1 : result;
+    return result;
+}
+
+/// The same for a call that reports errors in errno, which `in_hub` returns as -errno. errno stays
+/// as it was unless the call fails.
+template <typename InHub, typename Original>
+auto call(tendril_shim_index index, InHub in_hub, Original original) noexcept
+    -> decltype(original()) {
+    using result_type = decltype(original());
+    return serve(
+        index,
+        [&](hub_core& hub, io::options& options) -> result_type {
+            const int saved = errno;
+            options.as_program = true;
+            const auto result = static_cast<result_type>(in_hub(hub, options));
+            errno = result < 0 ? static_cast<int>(-result) : saved;
+            return result < 0 ? -1 : result;
+        },
+        original);
 }
 
 /// -errno of a libc-style result.

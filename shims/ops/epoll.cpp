@@ -13,18 +13,15 @@ namespace {
 
 int wait_masked(int epfd, epoll_event* events, int room, time_point deadline, const sigset_t* mask,
                 io::options& o) noexcept {
+    int ready = negative(libc.epoll_pwait(epfd, events, room, 0, mask));
+    if (ready != 0 || deadline == time_point::min()) {
+        return ready;
+    }
     const masked_signals signals(mask);
     if (signals.error() != 0) {
         return signals.error();
     }
-    for (;;) {
-        // epoll_pwait looks at signals only when it is about to sleep. It will not, with one
-        // pending.
-        const int timeout = signals.pending() ? 1 : 0;
-        const int ready = negative(libc.epoll_pwait(epfd, events, room, timeout, mask));
-        if (ready != 0) {
-            return ready;
-        }
+    while (ready == 0) {
         pollfd both[] = {{epfd, POLLIN, 0}, {signals.fd(), POLLIN, 0}};
         o.deadline = deadline;
         const int woken = io::poll(both, 2, o);
@@ -34,7 +31,11 @@ int wait_masked(int epfd, epoll_event* events, int room, time_point deadline, co
         if ((both[0].revents & POLLNVAL) != 0) {
             return -EBADF; // closed meanwhile
         }
+        // It looks at signals only when it is about to sleep. It will not, with one pending.
+        const int timeout = both[1].revents != 0 ? 1 : 0;
+        ready = negative(libc.epoll_pwait(epfd, events, room, timeout, mask));
     }
+    return ready;
 }
 
 int wait(int epfd, epoll_event* events, int room, time_point deadline, const sigset_t* mask,

@@ -31,20 +31,17 @@ constexpr timespec at_once = {0, 0};
 
 int masked_poll(pollfd* fds, nfds_t count, time_point deadline, const sigset_t* mask,
                 io::options& o) noexcept {
-    const masked_signals signals(mask);
-    if (signals.error() != 0) {
-        return signals.error();
+    // Delivers what is pending, too.
+    int ready = negative(libc.ppoll(fds, count, &at_once, mask));
+    if (ready != 0 || deadline == time_point::min()) {
+        return ready;
     }
-    for (;;) {
-        // Delivers what is pending, too.
-        const int ready = negative(libc.ppoll(fds, count, &at_once, mask));
-        if (ready != 0) {
-            return ready;
-        }
-        scratch<pollfd, 16> all(count + 1);
-        if (all.data() == nullptr) {
-            return -ENOMEM;
-        }
+    const masked_signals signals(mask);
+    scratch<pollfd, 16> all(count + 1);
+    if (signals.error() != 0 || all.data() == nullptr) {
+        return -ENOMEM;
+    }
+    while (ready == 0) {
         std::copy(fds, fds + count, all.data());
         all.data()[count] = {signals.fd(), POLLIN, 0}; // a negative one is ignored
         o.deadline = deadline;
@@ -52,11 +49,12 @@ int masked_poll(pollfd* fds, nfds_t count, time_point deadline, const sigset_t* 
         if (woken <= 0) {
             return woken;
         }
+        ready = negative(libc.ppoll(fds, count, &at_once, mask));
     }
+    return ready;
 }
 
-// --- select
-// ----------------------------------------------------------------------------------------
+// --- select --------------------------------------------------------------------------------------
 
 constexpr std::size_t bits_per_word = 8 * sizeof(fd_mask);
 
@@ -94,49 +92,75 @@ private:
     scratch<fd_mask, FD_SETSIZE / bits_per_word> bits_;
 };
 
-int masked_select(int count, fd_set* in, fd_set* out, fd_set* pri, time_point deadline,
-                  const sigset_t* mask, io::options& o) noexcept {
-    const masked_signals signals(mask);
-    if (signals.error() != 0) {
-        return signals.error();
-    }
-    const int room = std::max(count, signals.fd() + 1);
-    for (;;) {
-        wide_set a(in, count, room);
-        wide_set b(out, count, room);
-        wide_set c(pri, count, room);
+/// The three sets of a select, as they were given.
+class three_sets {
+public:
+    three_sets(int count, fd_set* in, fd_set* out, fd_set* pri) noexcept
+        : count_(count)
+        , given_{in, out, pri} {}
+
+    /// libc's own, at once, with the caller's mask. The caller's sets change only if it found some.
+    int attempt(const sigset_t* mask) noexcept {
+        wide_set a(given_[0], count_, count_);
+        wide_set b(given_[1], count_, count_);
+        wide_set c(given_[2], count_, count_);
         if (!a.valid() || !b.valid() || !c.valid()) {
             return -ENOMEM;
         }
-        const int ready = negative(libc.pselect(count, a.get(), b.get(), c.get(), &at_once, mask));
+        const int ready = negative(libc.pselect(count_, a.get(), b.get(), c.get(), &at_once, mask));
         if (ready > 0) {
-            a.give(in, count);
-            b.give(out, count);
-            c.give(pri, count);
+            a.give(given_[0], count_);
+            b.give(given_[1], count_);
+            c.give(given_[2], count_);
         }
-        if (ready != 0) {
-            return ready;
-        }
-        wide_set d(in, count, room);
-        wide_set e(out, count, room);
-        wide_set f(pri, count, room);
-        if (!d.valid() || !e.valid() || !f.valid()) {
+        return ready;
+    }
+
+    /// Waits until an fd of the sets may be ready, or `signals` is, and changes nothing.
+    int wait(int signals, io::options& o) noexcept {
+        const int room = std::max(count_, signals + 1);
+        wide_set a(given_[0], count_, room);
+        wide_set b(given_[1], count_, room);
+        wide_set c(given_[2], count_, room);
+        if (!a.valid() || !b.valid() || !c.valid()) {
             return -ENOMEM;
         }
-        if (signals.fd() >= 0) {
-            d.add(signals.fd());
+        if (signals >= 0) {
+            a.add(signals);
         }
-        o.deadline = deadline;
-        const int woken = io::select(room, d.get(), e.get(), f.get(), o);
-        if (woken == 0) {
-            a.give(in, count); // all empty
-            b.give(out, count);
-            c.give(pri, count);
-        }
-        if (woken <= 0) {
-            return woken;
+        return io::select(room, a.get(), b.get(), c.get(), o);
+    }
+
+    void clear() noexcept {
+        for (fd_set* const each : given_) {
+            wide_set(nullptr, count_, count_).give(each, count_);
         }
     }
+
+private:
+    int count_;
+    fd_set* given_[3];
+};
+
+int masked_select(three_sets sets, time_point deadline, const sigset_t* mask,
+                  io::options& o) noexcept {
+    int ready = sets.attempt(mask);
+    if (ready == 0 && deadline != time_point::min()) {
+        const masked_signals signals(mask);
+        if (signals.error() != 0) {
+            return signals.error();
+        }
+        int woken = 1;
+        while (ready == 0 && woken > 0) {
+            o.deadline = deadline;
+            woken = sets.wait(signals.fd(), o);
+            ready = woken > 0 ? sets.attempt(mask) : woken;
+        }
+    }
+    if (ready == 0) {
+        sets.clear();
+    }
+    return ready;
 }
 
 /// Of select(2): glibc carries whole seconds over from tv_usec before the kernel looks.
@@ -215,7 +239,7 @@ int pselect(int count, fd_set* in, fd_set* out, fd_set* pri, const struct timesp
             }
             o.deadline = deadline_of(timeout);
             return mask == nullptr ? io::select(count, in, out, pri, o)
-                                   : masked_select(count, in, out, pri, o.deadline, mask, o);
+                                   : masked_select({count, in, out, pri}, o.deadline, mask, o);
         },
         [&] { return libc.pselect(count, in, out, pri, timeout, mask); });
 }

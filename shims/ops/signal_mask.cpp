@@ -32,9 +32,4 @@ masked_signals::~masked_signals() {
     }
 }
 
-bool masked_signals::pending() const noexcept {
-    pollfd p = {fd_, POLLIN, 0};
-    return fd_ >= 0 && libc.poll(&p, 1, 0) == 1;
-}
-
 } // namespace tendril::detail::shim

@@ -57,6 +57,7 @@ int sleep_until(clockid_t clock, const timespec& until, io::options& o) noexcept
     }
 }
 
+/// The hub's own clock.
 bool steady(clockid_t clock) noexcept {
     return clock == CLOCK_MONOTONIC;
 }
@@ -69,22 +70,17 @@ bool known(clockid_t clock) noexcept {
 } // namespace
 
 unsigned int sleep(unsigned int seconds) noexcept {
-    unsigned int rest = 0;
-    call(
+    return serve(
         tendril_shim_index_sleep,
         [&](hub_core&, io::options& o) {
+            const errno_kept kept;
             nanoseconds left{};
-            if (sleep_for(std::chrono::seconds(seconds), &left, o) != 0) {
-                rest = static_cast<unsigned int>(
-                    std::chrono::ceil<std::chrono::seconds>(left).count());
-            }
-            return 0;
+            return sleep_for(std::chrono::seconds(seconds), &left, o) == 0
+                       ? 0U
+                       : static_cast<unsigned int>(
+                             std::chrono::ceil<std::chrono::seconds>(left).count());
         },
-        [&] {
-            rest = libc.sleep(seconds);
-            return 0;
-        });
-    return rest;
+        [&] { return libc.sleep(seconds); });
 }
 
 int usleep(useconds_t microseconds) noexcept {
@@ -107,45 +103,34 @@ int nanosleep(const struct timespec* duration, struct timespec* left) noexcept {
 int clock_nanosleep(clockid_t clock, int flags, const struct timespec* duration,
                     struct timespec* left) noexcept {
     const auto original = [&] { return libc.clock_nanosleep(clock, flags, duration, left); };
-    int error = 0;
-    call(
+    return serve(
         tendril_shim_index_clock_nanosleep,
         [&](hub_core&, io::options& o) {
+            const errno_kept kept;
             if (!known(clock)) {
-                error = original();
-            } else if (!valid(*duration)) {
-                error = EINVAL;
-            } else if ((flags & TIMER_ABSTIME) == 0) {
-                error = -sleep_for(*duration, left, o);
-            } else if (steady(clock)) {
-                // The hub's own clock.
-                error = -io::sleep(time_point(duration_of(*duration)), o);
-            } else {
-                error = -sleep_until(clock, *duration, o);
+                return original();
             }
-            return 0;
+            if (!valid(*duration)) {
+                return EINVAL;
+            }
+            if ((flags & TIMER_ABSTIME) == 0) {
+                return -sleep_for(*duration, left, o);
+            }
+            return steady(clock) ? -io::sleep(time_point(duration_of(*duration)), o)
+                                 : -sleep_until(clock, *duration, o);
         },
-        [&] {
-            error = original();
-            return 0;
-        });
-    return error;
+        original);
 }
 
 int thrd_sleep(const struct timespec* duration, struct timespec* left) noexcept {
-    int result = 0;
-    call(
+    return serve(
         tendril_shim_index_thrd_sleep,
         [&](hub_core&, io::options& o) {
+            const errno_kept kept;
             // C11: -1 is a signal's, and any other error another negative number.
-            result = sleep_for(*duration, left, o) != 0 ? -2 : 0;
-            return 0;
+            return sleep_for(*duration, left, o) == 0 ? 0 : -2;
         },
-        [&] {
-            result = libc.thrd_sleep(duration, left);
-            return 0;
-        });
-    return result;
+        [&] { return libc.thrd_sleep(duration, left); });
 }
 
 int sched_yield() noexcept {
