@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: BSL-1.0
 // What the layers above do when a thread's hub begins and ends.
 #include "hub/hub_core.hpp"
+#include "shims/ops/attach.hpp"
 
 namespace tendril::detail {
 
-void hub_began(hub_core&) noexcept {}
+void hub_began(hub_core& hub) noexcept { shim::hub_began(hub); }
 
 void hub_ends(hub_core&) noexcept {}
 

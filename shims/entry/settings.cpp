@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: BSL-1.0
+#include "shims/entry/shim.hpp"
+#include "shims/families.hpp"
+
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <unistd.h>
+
+namespace tendril::shim {
+
+namespace {
+
+// Going on would be worse: a program that is thought to wait in the hub, and does not.
+[[noreturn]] void refuse(const char* variable, const char* value, std::size_t size,
+                         const char* valid) noexcept {
+    dprintf(STDERR_FILENO, "tendril: %s: there is no '%.*s'; valid are %s\n", variable,
+            static_cast<int>(size), value, valid);
+    _exit(2);
+}
+
+const char* value_of(const char* variable) noexcept {
+    const char* const value = getenv(variable);
+    return value != nullptr && *value != '\0' ? value : nullptr;
+}
+
+engagement read_engagement(const char* value) noexcept {
+    if (value == nullptr || strcmp(value, "none") == 0) {
+        return engagement::none;
+    }
+    if (strcmp(value, "main") == 0) {
+        return engagement::main;
+    }
+    if (strcmp(value, "all") == 0) {
+        return engagement::all;
+    }
+    refuse("TENDRIL_ENGAGE", value, strlen(value), "main, all, none");
+}
+
+} // namespace
+
+void read_settings() noexcept {
+    setting.engage = read_engagement(value_of("TENDRIL_ENGAGE"));
+    setting.stats = value_of("TENDRIL_STATS");
+    const char* const debug = value_of("TENDRIL_DEBUG");
+    setting.debug = debug != nullptr && strcmp(debug, "0") != 0;
+
+    if (const char* const value = value_of("TENDRIL_SHIM")) {
+        const family_list list = parse_families(value);
+        if (list.unknown != nullptr) {
+            refuse("TENDRIL_SHIM", list.unknown, list.unknown_size, valid_families);
+        }
+        setting.families = list.families;
+    }
+}
+
+} // namespace tendril::shim

@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: BSL-1.0
+//
+// What happens at the start and the end of the process. No system call of ours, unless a setting
+// asks for something: a child that was locked up before it got here would die of it.
+
+#include "shims/entry/shim.hpp"
+#include "shims/statistics.hpp"
+
+#include <cerrno>
+#include <cstdio>
+#include <dlfcn.h>
+#include <unistd.h>
+
+namespace tendril::shim {
+
+namespace {
+
+std::atomic<const tendril_shim_hub*> owner{nullptr};
+std::atomic<bool> owner_ready{false};
+
+[[gnu::constructor(101)]] void at_load() noexcept {
+    start();
+}
+
+[[gnu::destructor(101)]] void at_exit() noexcept {
+    if (setting.stats == nullptr) {
+        return;
+    }
+    slot = nullptr;
+    tendril_shim_numbers numbers = {};
+    if (const tendril_shim_hub* const hub = attached()) {
+        hub->numbers(&numbers);
+    }
+    write_statistics(setting.stats, numbers, counters, threads_at_most(), originals.write,
+                     originals.close);
+}
+
+const tendril_shim_ops** slot_of_thread() {
+    return &slot;
+}
+
+void* original_of(const char* wanted) {
+#define TENDRIL_SYMBOL(name, family, kind, type, parameters, arguments, limits)                    \
+    if (strcmp(wanted, #name) == 0) {                                                              \
+        return reinterpret_cast<void*>(originals.name);                                            \
+    }
+#define TENDRIL_VARIADIC(name, family, kind, type, parameters, arguments, limits, last)            \
+    TENDRIL_SYMBOL(name, family, kind, type, parameters, arguments, limits)
+#include "shims/symbols.def"
+    return nullptr;
+}
+
+} // namespace
+
+void start() noexcept {
+    static bool begun = false;
+    if (begun) {
+        return;
+    }
+    begun = true;
+    const int saved = errno;
+    resolve_originals();
+    read_settings();
+    if (setting.stats != nullptr) {
+        begin_statistics();
+    }
+    if (setting.engage != engagement::none) {
+        remember_process();
+    }
+    if ((setting.debug || setting.engage != engagement::none) && !interposes()) {
+        setting.engage = engagement::none;
+    }
+    errno = saved;
+    started.store(true, std::memory_order_release);
+}
+
+bool interposes() noexcept {
+    std::size_t elsewhere = 0;
+    for (std::size_t i = 0; i < entry_count; ++i) {
+        elsewhere += dlsym(RTLD_DEFAULT, entries[i].name) != entries[i].address ? 1U : 0U;
+    }
+    if (elsewhere == entry_count) {
+        dprintf(STDERR_FILENO, "tendril: this shim interposes nothing: it was loaded too late, or "
+                               "another copy comes first. Preload it (tendril run, LD_PRELOAD) or "
+                               "link it before libc\n");
+    } else if (elsewhere != 0) {
+        dprintf(STDERR_FILENO, "tendril: another library comes before the shim for:");
+        for (std::size_t i = 0; i < entry_count; ++i) {
+            if (dlsym(RTLD_DEFAULT, entries[i].name) != entries[i].address) {
+                dprintf(STDERR_FILENO, " %s", entries[i].name);
+            }
+        }
+        dprintf(STDERR_FILENO, "\n");
+    } else if (setting.debug) {
+        dprintf(STDERR_FILENO, "tendril: the shim interposes all of its %zu functions\n",
+                entry_count);
+    }
+    return elsewhere != entry_count;
+}
+
+const tendril_shim_hub* attached() noexcept {
+    return owner_ready.load(std::memory_order_acquire) ? owner.load(std::memory_order_relaxed)
+                                                       : nullptr;
+}
+
+} // namespace tendril::shim
+
+extern "C" TENDRIL_EXPORT int tendril_shim_attach_v1(const tendril_shim_hub* hub,
+                                                     tendril_shim_side* side) {
+    using namespace tendril::shim;
+    if (hub->abi != tendril_shim_abi || hub->size != sizeof(ops_table)) {
+        return EPROTO;
+    }
+    start();
+    *side = {slot_of_thread, &active, idle, original_of, setting.stats ? counters : nullptr};
+    const tendril_shim_hub* none = nullptr;
+    if (owner.compare_exchange_strong(none, hub)) {
+        fill_active(*hub->ops);
+        owner_ready.store(true, std::memory_order_release);
+        return 0;
+    }
+    return none == hub ? 0 : EBUSY;
+}

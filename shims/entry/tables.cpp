@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: BSL-1.0
+#include "shims/entry/shim.hpp"
+
+#include <cstdarg>
+
+namespace tendril::shim {
+
+namespace {
+
+enum kind { kind_waits, kind_yields, kind_tracks, kind_counts };
+
+} // namespace
+
+// --- counting ------------------------------------------------------------------------------------
+#define TENDRIL_SYMBOL(name, family, kind, type, parameters, arguments, limits)                    \
+    static type count_##name parameters {                                                          \
+        count_call(counters[tendril_shim_index_##name].passed_through);                            \
+        return TENDRIL_COUNTED_##kind(name) arguments;                                             \
+    }
+#define TENDRIL_VARIADIC(name, family, kind, type, parameters, arguments, limits, last)            \
+    static type count_##name parameters {                                                          \
+        va_list list;                                                                              \
+        va_start(list, last);                                                                      \
+        void* const argument = va_arg(list, void*);                                                \
+        va_end(list);                                                                              \
+        count_call(counters[tendril_shim_index_##name].passed_through);                            \
+        return originals.name arguments;                                                           \
+    }
+#define TENDRIL_COUNTED_waits(name) originals.name
+#define TENDRIL_COUNTED_yields(name) originals.name
+#define TENDRIL_COUNTED_tracks(name) originals.name
+#define TENDRIL_COUNTED_counts(name) counted_##name
+#include "shims/symbols.def"
+
+#define TENDRIL_SYMBOL(name, family, kind, type, parameters, arguments, limits) count_##name,
+#define TENDRIL_VARIADIC(name, family, kind, type, parameters, arguments, limits, last)            \
+    count_##name,
+constinit const ops_table counting = {
+#include "shims/symbols.def"
+};
+
+// --- undecided -----------------------------------------------------------------------------------
+// A call that cannot block decides nothing: a program that only opens and closes needs no hub.
+#define TENDRIL_UNDECIDED(kind, name, arguments)                                                   \
+    const ops_table& table = kind_##kind == kind_waits ? decide() : without_hub();                 \
+    return table.name arguments;
+
+#define TENDRIL_SYMBOL(name, family, kind, type, parameters, arguments, limits)                    \
+    static type undecided_##name parameters {                                                      \
+        TENDRIL_UNDECIDED(kind, name, arguments)                                                   \
+    }
+#define TENDRIL_VARIADIC(name, family, kind, type, parameters, arguments, limits, last)            \
+    static type undecided_##name parameters {                                                      \
+        va_list list;                                                                              \
+        va_start(list, last);                                                                      \
+        void* const argument = va_arg(list, void*);                                                \
+        va_end(list);                                                                              \
+        TENDRIL_UNDECIDED(kind, name, arguments)                                                   \
+    }
+#include "shims/symbols.def"
+
+#define TENDRIL_SYMBOL(name, family, kind, type, parameters, arguments, limits) undecided_##name,
+#define TENDRIL_VARIADIC(name, family, kind, type, parameters, arguments, limits, last)            \
+    undecided_##name,
+constinit const ops_table undecided = {
+#include "shims/symbols.def"
+};
+
+// --- active --------------------------------------------------------------------------------------
+ops_table active;
+
+void fill_active(const ops_table& operations) noexcept {
+    const ops_table& off = without_hub();
+    const auto on = [](family f) { return f == family_always || (setting.families & f) != 0; };
+#define TENDRIL_SYMBOL(name, family, kind, type, parameters, arguments, limits)                    \
+    active.name = operations.name != nullptr && on(family_##family) ? operations.name : off.name;
+#define TENDRIL_VARIADIC(name, family, kind, type, parameters, arguments, limits, last)            \
+    TENDRIL_SYMBOL(name, family, kind, type, parameters, arguments, limits)
+#include "shims/symbols.def"
+}
+
+thread_local constinit const ops_table* slot [[gnu::tls_model("initial-exec")]] = &undecided;
+
+} // namespace tendril::shim

@@ -1,0 +1,134 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSL-1.0
+"""Writes docs/shims.md from shims/symbols.def, so that the two cannot differ.
+
+    shims/ledger.py            writes the file
+    shims/ledger.py --check    exits with 1 if it is not what would be written
+"""
+import pathlib
+import re
+import sys
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+TABLE = ROOT / "shims" / "symbols.def"
+LEDGER = ROOT / "docs" / "shims.md"
+
+MACROS = ("SYMBOL", "VARIADIC", "ALIAS", "VARIADIC_ALIAS", "CHECKED")
+
+FAMILIES = {
+    "socket": "Bytes, messages and connections, on sockets, pipes and terminals alike.",
+    "time": "Sleeping and yielding.",
+    "poll": "Waiting for readiness.",
+    "dns": "Names and addresses.",
+    "always": "Bookkeeping that the families rest on; never switched off.",
+}
+
+KINDS = {
+    "waits": "waits in the hub",
+    "yields": "lets other fibers run",
+    "tracks": "never waits; the hub must know",
+    "counts": "counted",
+}
+
+HEAD = """# What the shim replaces
+
+<!-- Written by shims/ledger.py from shims/symbols.def; a test compares. -->
+
+`libtendril_shim` defines the libc functions below. On a thread without a hub a call goes straight to
+libc. On a thread with one, the function does what its man page says, except that it parks the calling
+fiber where libc would block the thread.
+
+For all of them:
+
+- **Cancelled**, or on a hub that ends: -1 with `ECANCELED`, unless the table says otherwise.
+- **Signals**: a handler runs as ever, but a call that waits in the hub goes on afterwards, as under
+  `SA_RESTART`; it does not end with `EINTR`. In a handler that interrupted the hub itself, calls go
+  straight to libc.
+- **The child of a `vfork`**: calls that would touch the parent's tables go straight to libc.
+- **Children of a `fork`** have a hub of their own, with the forking fiber alone in it.
+- Calls inside libc itself cannot be replaced: `fread`, `fgets`, `system`, `popen`, `fclose`, and what
+  `syscall()` or a statically linked program does.
+
+Families are switched by `TENDRIL_SHIM=socket,time,…` or `tendril run --shim=…`; all are on by default.
+The names `file`, `process`, `signal`, `sync` and `thread` are accepted too; they cover nothing yet.
+
+`TENDRIL_STATS=FILE` counts the calls of each function: those that waited in the hub, those that
+completed there at once, and those that passed through. It is written by `exit` and by returning from
+`main`; `_exit`, `quick_exit`, a signal or `execve` write nothing. A child of `fork` counts from zero;
+`%p` in FILE is the process id. `os_threads_max` counts threads where they are made; `null` means that
+no shim was there to see it.
+"""
+
+
+def entries():
+    """The table as (macro, [arguments]), in order."""
+    text = re.sub(r"^\s*(//|#).*$", "", TABLE.read_text(), flags=re.M)
+    found = []
+    for match in re.finditer(r"TENDRIL_(\w+)\(", text):
+        assert match.group(1) in MACROS, match.group(1)
+        arguments, depth, quoted, item = [], 1, False, ""
+        for c in text[match.end():]:
+            if c == '"':
+                quoted = not quoted
+            elif not quoted and c == "(":
+                depth += 1
+            elif not quoted and c == ")":
+                depth -= 1
+                if depth == 0:
+                    break
+            if c == "," and depth == 1 and not quoted:
+                arguments.append(item.strip())
+                item = ""
+            else:
+                item += c
+        arguments.append(item.strip())
+        found.append((match.group(1), arguments))
+    return found
+
+
+def functions():
+    """Per function: name, family, kind, limits and its other names."""
+    found = {}
+    for macro, a in entries():
+        if macro in ("SYMBOL", "VARIADIC"):
+            found[a[0]] = {"family": a[1], "kind": a[2], "limits": a[6].strip('"'), "aliases": []}
+        else:
+            found[a[1]]["aliases"].append(a[0])
+    return found
+
+
+def names():
+    """Every libc name that the shim defines."""
+    return [a[0] for _, a in entries()]
+
+
+def code(name):
+    return f"`{name}`"
+
+
+def ledger():
+    out = [HEAD]
+    table = functions()
+    for family, about in FAMILIES.items():
+        out.append(f"\n## {family}\n\n{about}\n\n| Function | Also as | | Limits |\n|---|---|---|---|\n")
+        for name, f in table.items():
+            if f["family"] == family:
+                aliases = " ".join(map(code, f["aliases"]))
+                out.append(f"| {code(name)} | {aliases} | {KINDS[f['kind']]} | {f['limits']} |\n")
+    return "".join(out)
+
+
+def main():
+    text = ledger()
+    if "--check" in sys.argv:
+        if not LEDGER.exists() or LEDGER.read_text() != text:
+            print(f"{LEDGER} is not what shims/ledger.py makes of shims/symbols.def", file=sys.stderr)
+            return 1
+        return 0
+    LEDGER.parent.mkdir(exist_ok=True)
+    LEDGER.write_text(text)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+
+namespace tendril::detail {
+
+class hub_core;
+
+namespace shim {
+
+/// To be called on the thread whose hub has just begun: from now on that thread's blocking calls
+/// come to the operations, if a shim is in the process and serves this copy of the library. Another
+/// copy's thread is left to libc, with a message. The thread's end undoes it by itself.
+void hub_began(hub_core& hub) noexcept;
+
+} // namespace shim
+} // namespace tendril::detail

@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: BSL-1.0
+//
+// Nothing here waits. lib/io has to know which fds come and go; in the child of a vfork, whose
+// memory is the parent's, it finds that out by itself and leaves its tables alone.
+
+#include "shims/ops/call.hpp"
+#include "shims/ops/operations.hpp"
+
+#include <cstdarg>
+#include <fcntl.h>
+#include <linux/close_range.h>
+#include <sys/ioctl.h>
+
+namespace tendril::detail::shim::ops {
+
+namespace {
+
+/// An fd that is new under its number: whoever still waits for an older one of that number was left
+/// behind by a close that we did not see.
+int fresh(int fd) noexcept {
+    if (fd >= 0) {
+        const int saved = errno;
+        io::closing(fd);
+        errno = saved;
+    }
+    return negative(fd);
+}
+
+int fresh_pair(int result, const int* ends) noexcept {
+    if (result == 0) {
+        fresh(ends[0]);
+        fresh(ends[1]);
+    }
+    return negative(result);
+}
+
+} // namespace
+
+int close(int fd) noexcept {
+    return call(
+        tendril_shim_index_close, [&](hub_core&, io::options&) { return io::close(fd); },
+        [&] { return libc.close(fd); });
+}
+
+int dup2(int from, int to) noexcept {
+    return call(
+        tendril_shim_index_dup2, [&](hub_core&, io::options&) { return io::dup2(from, to); },
+        [&] { return libc.dup2(from, to); });
+}
+
+int dup3(int from, int to, int flags) noexcept {
+    return call(
+        tendril_shim_index_dup3, [&](hub_core&, io::options&) { return io::dup3(from, to, flags); },
+        [&] { return libc.dup3(from, to, flags); });
+}
+
+int close_range(unsigned int first, unsigned int last, int flags) noexcept {
+    return call(
+        tendril_shim_index_close_range,
+        [&](hub_core&, io::options&) {
+            if (first <= last && (flags & CLOSE_RANGE_CLOEXEC) == 0) {
+                io::closing_range(first, last);
+            }
+            return negative(libc.close_range(first, last, flags));
+        },
+        [&] { return libc.close_range(first, last, flags); });
+}
+
+void closefrom(int first) noexcept {
+    call(
+        tendril_shim_index_closefrom,
+        [&](hub_core&, io::options&) {
+            io::closing_range(first < 0 ? 0U : static_cast<unsigned>(first), ~0U);
+            libc.closefrom(first);
+            return 0;
+        },
+        [&] {
+            libc.closefrom(first);
+            return 0;
+        });
+}
+
+int dup(int fd) noexcept {
+    return call(
+        tendril_shim_index_dup, [&](hub_core&, io::options&) { return fresh(libc.dup(fd)); },
+        [&] { return libc.dup(fd); });
+}
+
+int socket(int domain, int type, int protocol) noexcept {
+    return call(
+        tendril_shim_index_socket,
+        [&](hub_core&, io::options&) { return fresh(libc.socket(domain, type, protocol)); },
+        [&] { return libc.socket(domain, type, protocol); });
+}
+
+int socketpair(int domain, int type, int protocol, int* ends) noexcept {
+    return call(
+        tendril_shim_index_socketpair,
+        [&](hub_core&, io::options&) {
+            return fresh_pair(libc.socketpair(domain, type, protocol, ends), ends);
+        },
+        [&] { return libc.socketpair(domain, type, protocol, ends); });
+}
+
+int pipe(int* ends) noexcept {
+    return call(
+        tendril_shim_index_pipe,
+        [&](hub_core&, io::options&) { return fresh_pair(libc.pipe(ends), ends); },
+        [&] { return libc.pipe(ends); });
+}
+
+int pipe2(int* ends, int flags) noexcept {
+    return call(
+        tendril_shim_index_pipe2,
+        [&](hub_core&, io::options&) { return fresh_pair(libc.pipe2(ends, flags), ends); },
+        [&] { return libc.pipe2(ends, flags); });
+}
+
+int fcntl(int fd, int command, ...) noexcept {
+    va_list list;
+    va_start(list, command);
+    void* const argument = va_arg(list, void*);
+    va_end(list);
+    return call(
+        tendril_shim_index_fcntl,
+        [&](hub_core&, io::options&) {
+            switch (command) {
+            case F_GETFL:
+                return io::get_flags(fd);
+            case F_SETFL:
+                return io::set_flags(fd, static_cast<int>(reinterpret_cast<intptr_t>(argument)));
+            case F_DUPFD:
+            case F_DUPFD_CLOEXEC:
+                return fresh(libc.fcntl(fd, command, argument));
+            default:
+                return negative(libc.fcntl(fd, command, argument));
+            }
+        },
+        [&] { return libc.fcntl(fd, command, argument); });
+}
+
+int ioctl(int fd, unsigned long request, ...) noexcept {
+    va_list list;
+    va_start(list, request);
+    void* const argument = va_arg(list, void*);
+    va_end(list);
+    return call(
+        tendril_shim_index_ioctl,
+        [&](hub_core&, io::options&) {
+            if (request == FIONBIO && argument != nullptr) {
+                return io::set_nonblock(fd, *static_cast<const int*>(argument) != 0);
+            }
+            return negative(libc.ioctl(fd, request, argument));
+        },
+        [&] { return libc.ioctl(fd, request, argument); });
+}
+
+int setsockopt(int fd, int level, int name, const void* value, socklen_t size) noexcept {
+    return call(
+        tendril_shim_index_setsockopt,
+        [&](hub_core&, io::options&) {
+            const int result = libc.setsockopt(fd, level, name, value, size);
+            if (result == 0 && level == SOL_SOCKET &&
+                (name == SO_RCVTIMEO || name == SO_SNDTIMEO)) {
+                io::descriptions_changed();
+            }
+            return negative(result);
+        },
+        [&] { return libc.setsockopt(fd, level, name, value, size); });
+}
+
+} // namespace tendril::detail::shim::ops

@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: BSL-1.0
+// Reading and writing on pipes, sockets and files, as libc does it.
+#include "report.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static char buffer[64];
+
+// Writes to fd as soon as `pid` sleeps, that is, waits for it.
+static void write_when_asleep(pid_t pid, int fd, const char *text) {
+    char path[64], line[512];
+    snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
+    for (;;) {
+        FILE *f = fopen(path, "r");
+        size_t n = f != NULL ? fread(line, 1, sizeof line - 1, f) : 0;
+        line[n] = 0;
+        if (f != NULL)
+            fclose(f);
+        const char *state = strrchr(line, ')');
+        if (state == NULL || state[2] == 'S')
+            break;
+    }
+    if (write(fd, text, strlen(text)) < 0)
+        _exit(1);
+    _exit(0);
+}
+
+static void flags(int fd) {
+    printf("O_NONBLOCK %d\n", (fcntl(fd, F_GETFL) & O_NONBLOCK) != 0);
+}
+
+static void pipes(void) {
+    int p[2];
+    REPORT(pipe(p) == 0);
+    flags(p[0]);
+    REPORT(write(p[1], "hello", 5));
+    REPORT(read(p[0], buffer, 0));
+    REPORT(read(p[0], buffer, unknown(3)));
+    REPORT(read(p[0], buffer, sizeof buffer));
+    struct iovec in[2] = {{buffer, 2}, {buffer + 8, 8}};
+    struct iovec out[2] = {{"ab", 2}, {"cdef", 4}};
+    REPORT(writev(p[1], out, 2));
+    REPORT(readv(p[0], in, 2));
+    printf("%.2s %.4s\n", buffer, buffer + 8);
+    REPORT(readv(p[0], in, (int)unknown((size_t)-1)));
+    REPORT(preadv2(p[0], in, 2, 0, 0));
+    REPORT(pread(p[0], buffer, unknown(4), 0));
+    REPORT(pwrite(p[1], buffer, 4, 0));
+    REPORT(write(p[1], out, 0));
+
+    REPORT(fcntl(p[0], F_SETFL, O_NONBLOCK));
+    flags(p[0]);
+    REPORT(read(p[0], buffer, unknown(1)));
+    REPORT(fcntl(p[0], F_SETFL, 0));
+    flags(p[0]);
+    int on = 1, off = 0;
+    REPORT(ioctl(p[0], FIONBIO, &on));
+    flags(p[0]);
+    REPORT(read(p[0], buffer, unknown(1)));
+    REPORT(ioctl(p[0], FIONBIO, &off));
+    flags(p[0]);
+
+    pid_t parent = getpid(), child = fork();
+    if (child == 0)
+        write_when_asleep(parent, p[1], "late");
+    REPORT(read(p[0], buffer, unknown(9)));
+    REPORT(waitpid(child, NULL, 0) == child);
+
+    REPORT(close(p[1]));
+    REPORT(read(p[0], buffer, unknown(9)));
+    REPORT(close(p[0]));
+    REPORT(close(p[0]));
+    REPORT(read(p[0], buffer, unknown(1)));
+    REPORT(write(p[1], buffer, 1));
+
+    REPORT(pipe2(p, O_NONBLOCK | O_CLOEXEC) == 0);
+    flags(p[1]);
+    REPORT(close(p[0]));
+    REPORT(write(p[1], "x", 1));
+    REPORT(close(p[1]));
+}
+
+static void sockets(void) {
+    int s[2];
+    struct sockaddr_storage from;
+    socklen_t size = sizeof from;
+    REPORT(socketpair(AF_UNIX, SOCK_STREAM, 0, s));
+    flags(s[0]);
+    REPORT(send(s[0], "hello", 5, 0));
+    REPORT(recv(s[1], buffer, unknown(2), MSG_PEEK));
+    REPORT(recv(s[1], buffer, unknown(2), 0));
+    REPORT(recvfrom(s[1], buffer, unknown(8), 0, (struct sockaddr *)&from, &size));
+    REPORT(recv(s[1], buffer, unknown(8), MSG_DONTWAIT));
+    struct timeval limit = {0, 20000};
+    REPORT(setsockopt(s[1], SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit));
+    double before = seconds_now();
+    REPORT(recv(s[1], buffer, unknown(8), 0));
+    REPORT(read(s[1], buffer, unknown(8)));
+    printf("waited %d\n", seconds_now() - before >= 0.039);
+    limit.tv_usec = 0;
+    REPORT(setsockopt(s[1], SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit));
+
+    struct iovec one = {"msg", 3};
+    struct msghdr message = {.msg_iov = &one, .msg_iovlen = 1};
+    REPORT(sendmsg(s[0], &message, 0));
+    one = (struct iovec){buffer, sizeof buffer};
+    REPORT(recvmsg(s[1], &message, 0));
+
+    pid_t parent = getpid(), child = fork();
+    if (child == 0)
+        write_when_asleep(parent, s[0], "late");
+    REPORT(recv(s[1], buffer, unknown(4), MSG_WAITALL));
+    REPORT(waitpid(child, NULL, 0) == child);
+
+    REPORT(shutdown(s[0], SHUT_WR));
+    REPORT(recv(s[1], buffer, unknown(4), 0));
+    REPORT(close(s[1]));
+    REPORT(send(s[0], "x", 1, MSG_NOSIGNAL));
+    REPORT(sendto(s[0], "x", 1, MSG_NOSIGNAL, NULL, 0));
+    REPORT(close(s[0]));
+    REPORT(send(s[0], "x", 1, 0));
+    REPORT(socket(AF_UNIX, 999, 0));
+    REPORT(socketpair(AF_UNIX, 999, 0, s));
+
+    REPORT(socketpair(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK, 0, s));
+    flags(s[0]);
+    struct mmsghdr many[2] = {{{.msg_iov = &one, .msg_iovlen = 1}, 0},
+                              {{.msg_iov = &one, .msg_iovlen = 1}, 0}};
+    one.iov_len = 3;
+    REPORT(sendmmsg(s[0], many, 2, 0));
+    REPORT(recvmmsg(s[1], many, 2, 0, NULL));
+    struct timespec negative = {-1, 0};
+    REPORT(recvmmsg(s[1], many, 2, 0, &negative));
+    REPORT(read(s[1], buffer, unknown(1)));
+    REPORT(close(s[0]));
+    REPORT(close(s[1]));
+}
+
+static void files(const char *name) {
+    int fd = open(name, O_RDWR | O_CREAT | O_TRUNC, 0600);
+    CHECK(fd >= 0);
+    REPORT(write(fd, "0123456789", 10));
+    REPORT(pread(fd, buffer, unknown(4), 2));
+    printf("%.4s\n", buffer);
+    REPORT(pwrite(fd, "xy", 2, 20));
+    REPORT(lseek(fd, 0, SEEK_SET));
+    REPORT(read(fd, buffer, unknown(64)));
+    REPORT(read(fd, buffer, unknown(64)));
+    struct iovec in[1] = {{buffer, 8}};
+    REPORT(preadv(fd, in, 1, 1));
+    REPORT(pwritev(fd, in, 1, 3));
+    REPORT(preadv2(fd, in, 1, 0, 0));
+    REPORT(pwritev2(fd, in, 1, -1, 0));
+    REPORT(lseek(fd, 0, SEEK_CUR));
+    REPORT(dup2(fd, fd) == fd);
+    int copy = dup(fd);
+    REPORT(copy > fd);
+    REPORT(dup2(fd, copy) == copy);
+    REPORT(dup3(fd, copy, O_CLOEXEC) == copy);
+    REPORT(fcntl(copy, F_GETFD));
+    REPORT(dup3(fd, fd, 0));
+    REPORT(dup2(fd, -1));
+    REPORT(dup2(999, fd));
+    REPORT(dup(999));
+    REPORT(fcntl(fd, F_DUPFD, 100));
+    REPORT(fcntl(fd, F_DUPFD_CLOEXEC, 100));
+    REPORT(fcntl(999, F_GETFL));
+    REPORT(fcntl(fd, F_GETFD, 0));
+    REPORT(close_range(100, 101, 0));
+    REPORT(fcntl(100, F_GETFD));
+    REPORT(close_range(2, 1, 0));
+    REPORT(close(copy));
+    REPORT(close(fd));
+    unlink(name);
+}
+
+int main(int argc, char **argv) {
+    CHECK(argc == 2);
+    setvbuf(stdout, NULL, _IOFBF, 1 << 16);
+    signal(SIGPIPE, SIG_IGN);
+    pipes();
+    sockets();
+    files(argv[1]);
+    return 0;
+}
