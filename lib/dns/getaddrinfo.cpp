@@ -405,12 +405,12 @@ int getaddrinfo(const char* node, const char* service, const addrinfo* hints, ad
                 options& o) noexcept {
     try {
         hub_core& hub = hub_core::current();
-        const std::uint64_t switches = hub.counters().switches;
+        const std::uint64_t switches = hub.switches();
         int code = resolve(node, service, hints, result, o.deadline);
         if (code == ask_libc) {
             code = libc_getaddrinfo(node, service, hints, result, o.deadline);
         }
-        o.waited = hub.counters().switches != switches;
+        o.waited = hub.switches() != switches;
         return code;
     } catch (const std::bad_alloc&) {
         return EAI_MEMORY;

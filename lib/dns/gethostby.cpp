@@ -142,9 +142,9 @@ template <typename Search>
 host_result guarded(options& o, Search search) noexcept {
     try {
         hub_core& hub = hub_core::current();
-        const std::uint64_t switches = hub.counters().switches;
+        const std::uint64_t switches = hub.switches();
         host_result h = search();
-        o.waited = hub.counters().switches != switches;
+        o.waited = hub.switches() != switches;
         return h;
     } catch (const std::bad_alloc&) {
         return failure(NETDB_INTERNAL, ENOMEM);

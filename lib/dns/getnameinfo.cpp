@@ -173,14 +173,14 @@ int getnameinfo(const sockaddr* address, socklen_t size, char* host, socklen_t h
                 char* service, socklen_t service_size, int flags, options& o) noexcept {
     try {
         hub_core& hub = hub_core::current();
-        const std::uint64_t switches = hub.counters().switches;
+        const std::uint64_t switches = hub.switches();
         int code =
             resolve(address, size, {host, host_size}, {service, service_size}, flags, o.deadline);
         if (code == ask_libc) {
             code = libc_getnameinfo(address, size, host, host_size, service, service_size, flags,
                                     o.deadline);
         }
-        o.waited = hub.counters().switches != switches;
+        o.waited = hub.switches() != switches;
         return code;
     } catch (const std::bad_alloc&) {
         return EAI_MEMORY;

@@ -150,10 +150,10 @@ stack* stack_pool::acquire_slow(std::size_t size) noexcept {
 }
 
 /// A new stack.
-/// How far below the end the descriptor lies. The first-level cache is indexed by the address within
-/// the page, so stacks whose tops lay alike would all compete for a few lines of it (1,000 fibers:
-/// three times the time per switch). Steps of 256 bytes, because Boost.Context aligns to that; what
-/// is left of the page suffices for the frames of a parked fiber.
+/// How far below the end the descriptor lies. The first-level cache is indexed by the address
+/// within the page, so stacks whose tops lay alike would all compete for a few lines of it (1,000
+/// fibers: three times the time per switch). Steps of 256 bytes, because Boost.Context aligns to
+/// that; what is left of the page suffices for the frames of a parked fiber.
 constexpr std::size_t colour(std::size_t index) noexcept {
     constexpr std::size_t colours = 12;
     return index % colours * 256;

@@ -126,7 +126,7 @@ public:
     std::size_t live() const noexcept {
         return live_;
     } ///< fibers that have not ended, but the main one
-    std::uint64_t switches() const noexcept { return switches_; }
+    const std::uint64_t& switches() const noexcept { return switches_; }
     const hub_counters& counters() const noexcept { return counters_; }
     stack_statistics stacks() const noexcept { return stacks_.statistics(); }
 

@@ -5,7 +5,9 @@
 
 namespace tendril::detail {
 
-void hub_began(hub_core& hub) noexcept { shim::hub_began(hub); }
+void hub_began(hub_core& hub) noexcept {
+    shim::hub_began(hub);
+}
 
 void hub_ends(hub_core&) noexcept {}
 

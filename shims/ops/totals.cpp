@@ -21,9 +21,10 @@ std::uint64_t peek(const std::uint64_t& n) noexcept {
     return __atomic_load_n(&n, __ATOMIC_RELAXED);
 }
 
-void add_counters(tendril_shim_numbers& out, const hub_counters& c) noexcept {
+void add_counters(tendril_shim_numbers& out, const hub_core& hub) noexcept {
+    const hub_counters& c = hub.counters();
     out.fibers += peek(c.spawned);
-    out.switches += peek(c.switches);
+    out.switches += peek(hub.switches());
     for (std::size_t i = 0; i < wait_kinds; ++i) {
         out.waits[i] += peek(c.waits[i]);
     }
@@ -37,7 +38,7 @@ void sum(tendril_shim_numbers& out) noexcept {
             out.waits[i] += e->waits[i].load(std::memory_order_relaxed);
         }
         if (e->in_use.load(std::memory_order_acquire)) {
-            add_counters(out, e->hub->counters());
+            add_counters(out, *e->hub);
         }
     }
 }
@@ -88,7 +89,7 @@ void retire(totals_entry& entry) noexcept {
     const hub_counters& c = entry.hub->counters();
     entry.in_use = false;
     entry.fibers += c.spawned;
-    entry.switches += c.switches;
+    entry.switches += entry.hub->switches();
     for (std::size_t i = 0; i < wait_kinds; ++i) {
         entry.waits[i] += c.waits[i];
     }

@@ -20,12 +20,12 @@ BELOW = {
     "lib/offload": ["lib/hub"],
     "lib/dns": ["lib/io", "lib/offload"],
     "lib/net": ["lib/dns"],
-    "lib/runtime": ["lib/net"],
+    "lib/runtime": ["lib/net", "shims/ops"],
     "include/tendril": [],
     "lib/api": ["lib/runtime", "include/tendril"],
     "shims": [],
     "shims/entry": ["shims"],
-    "shims/ops": ["lib/runtime", "shims", "include/tendril"],
+    "shims/ops": ["lib/dns", "shims", "include/tendril"],
     "tools": ["shims"],
 }
 # Public headers that every layer may include: words without behaviour, and what a hub is handed.
@@ -72,7 +72,8 @@ def included_folder(quote, name):
     if name.startswith("tendril/") or name == "tendril.h":
         return "include/tendril"
     if quote == '"':
-        return os.path.dirname(name) if name.startswith("shims/") else "lib/" + os.path.dirname(name)
+        top = os.path.dirname(name)
+        return top if top.split("/")[0] in ("shims", "tools") else "lib/" + top
     return None
 
 

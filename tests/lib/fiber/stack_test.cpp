@@ -58,7 +58,7 @@ TEST_F(StackTest, EverySizeIsUsableFromItsGuardToItsTop) {
             EXPECT_EQ(s->size, stack_pool::rounded(size));
             EXPECT_EQ(reinterpret_cast<std::uintptr_t>(s->top()) % 16, 0u);
             EXPECT_LE(s->top() + sizeof(stack), s->base + s->size);
-            EXPECT_LT(s->base + s->size - s->top(), 256);
+            EXPECT_LT(s->base + s->size - s->top(), 4096 - 1024);
             EXPECT_TRUE(s->guarded);
             EXPECT_FALSE(s->entered);
             EXPECT_TRUE(guarded(*s)) << size;

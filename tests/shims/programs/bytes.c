@@ -13,16 +13,16 @@
 static char buffer[64];
 
 // Writes to fd as soon as `pid` sleeps, that is, waits for it.
-static void write_when_asleep(pid_t pid, int fd, const char *text) {
+static void write_when_asleep(pid_t pid, int fd, const char* text) {
     char path[64], line[512];
     snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
     for (;;) {
-        FILE *f = fopen(path, "r");
+        FILE* f = fopen(path, "r");
         size_t n = f != NULL ? fread(line, 1, sizeof line - 1, f) : 0;
         line[n] = 0;
         if (f != NULL)
             fclose(f);
-        const char *state = strrchr(line, ')');
+        const char* state = strrchr(line, ')');
         if (state == NULL || state[2] == 'S')
             break;
     }
@@ -95,7 +95,7 @@ static void sockets(void) {
     REPORT(send(s[0], "hello", 5, 0));
     REPORT(recv(s[1], buffer, unknown(2), MSG_PEEK));
     REPORT(recv(s[1], buffer, unknown(2), 0));
-    REPORT(recvfrom(s[1], buffer, unknown(8), 0, (struct sockaddr *)&from, &size));
+    REPORT(recvfrom(s[1], buffer, unknown(8), 0, (struct sockaddr*)&from, &size));
     REPORT(recv(s[1], buffer, unknown(8), MSG_DONTWAIT));
     struct timeval limit = {0, 20000};
     REPORT(setsockopt(s[1], SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit));
@@ -142,7 +142,7 @@ static void sockets(void) {
     REPORT(close(s[1]));
 }
 
-static void files(const char *name) {
+static void files(const char* name) {
     int fd = open(name, O_RDWR | O_CREAT | O_TRUNC, 0600);
     CHECK(fd >= 0);
     REPORT(write(fd, "0123456789", 10));
@@ -180,7 +180,7 @@ static void files(const char *name) {
     unlink(name);
 }
 
-int main(int argc, char **argv) {
+int main(int argc, char** argv) {
     CHECK(argc == 2);
     setvbuf(stdout, NULL, _IOFBF, 1 << 16);
     signal(SIGPIPE, SIG_IGN);

@@ -8,12 +8,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-static void client(const struct sockaddr_in *to) {
+static void client(const struct sockaddr_in* to) {
     char buffer[8];
     int fd = socket(AF_INET, SOCK_STREAM, 0);
-    int good = connect(fd, (const struct sockaddr *)to, sizeof *to) == 0 && write(fd, "ping", 4) == 4 &&
-               read(fd, buffer, unknown(sizeof buffer)) == 4 && memcmp(buffer, "pong", 4) == 0 &&
-               read(fd, buffer, unknown(sizeof buffer)) == 0;
+    int good = connect(fd, (const struct sockaddr*)to, sizeof *to) == 0 &&
+               write(fd, "ping", 4) == 4 && read(fd, buffer, unknown(sizeof buffer)) == 4 &&
+               memcmp(buffer, "pong", 4) == 0 && read(fd, buffer, unknown(sizeof buffer)) == 0;
     _exit(good ? 0 : 1);
 }
 
@@ -25,10 +25,10 @@ int main(void) {
     char buffer[8];
 
     int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    REPORT(bind(listener, (struct sockaddr *)&address, sizeof address));
+    REPORT(bind(listener, (struct sockaddr*)&address, sizeof address));
     REPORT(accept(listener, NULL, NULL));
     REPORT(listen(listener, 5));
-    REPORT(getsockname(listener, (struct sockaddr *)&address, &size));
+    REPORT(getsockname(listener, (struct sockaddr*)&address, &size));
     REPORT(accept4(listener, NULL, NULL, 12345));
 
     // Nobody comes.
@@ -48,11 +48,12 @@ int main(void) {
         if (child == 0)
             client(&address);
         size = sizeof peer;
-        int fd = i == 0 ? accept(listener, (struct sockaddr *)&peer, &size)
-                        : accept4(listener, (struct sockaddr *)&peer, &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        int fd = i == 0 ? accept(listener, (struct sockaddr*)&peer, &size)
+                        : accept4(listener, (struct sockaddr*)&peer, &size,
+                                  SOCK_NONBLOCK | SOCK_CLOEXEC);
         CHECK(fd >= 0);
-        printf("accepted: family %d, size %d, O_NONBLOCK %d, FD_CLOEXEC %d\n", peer.ss_family, (int)size,
-               (fcntl(fd, F_GETFL) & O_NONBLOCK) != 0, fcntl(fd, F_GETFD));
+        printf("accepted: family %d, size %d, O_NONBLOCK %d, FD_CLOEXEC %d\n", peer.ss_family,
+               (int)size, (fcntl(fd, F_GETFL) & O_NONBLOCK) != 0, fcntl(fd, F_GETFD));
         if (i == 1)
             REPORT(fcntl(fd, F_SETFL, 0));
         REPORT(read(fd, buffer, unknown(4)));
@@ -65,16 +66,16 @@ int main(void) {
 
     // In this process: the backlog accepts without us.
     int fd = socket(AF_INET, SOCK_STREAM, 0);
-    REPORT(connect(fd, (struct sockaddr *)&address, sizeof address));
-    REPORT(connect(fd, (struct sockaddr *)&address, sizeof address));
+    REPORT(connect(fd, (struct sockaddr*)&address, sizeof address));
+    REPORT(connect(fd, (struct sockaddr*)&address, sizeof address));
     REPORT(fcntl(fd, F_GETFL) & O_NONBLOCK);
     REPORT(close(fd));
     REPORT(close(listener));
     fd = socket(AF_INET, SOCK_STREAM, 0);
-    REPORT(connect(fd, (struct sockaddr *)&address, sizeof address)); // refused
-    REPORT(connect(fd, (struct sockaddr *)&address, 3));
+    REPORT(connect(fd, (struct sockaddr*)&address, sizeof address)); // refused
+    REPORT(connect(fd, (struct sockaddr*)&address, 3));
     REPORT(close(fd));
-    REPORT(connect(fd, (struct sockaddr *)&address, sizeof address));
+    REPORT(connect(fd, (struct sockaddr*)&address, sizeof address));
     REPORT(accept(fd, NULL, NULL));
     return 0;
 }

@@ -11,14 +11,14 @@
 #include <unistd.h>
 
 struct subject {
-    const char *name;
+    const char* name;
     int fd;
 };
 
 static struct subject subjects[16];
 static int count;
 
-static void add(const char *name, int fd) {
+static void add(const char* name, int fd) {
     subjects[count].name = name;
     subjects[count++].fd = fd;
 }
@@ -26,7 +26,8 @@ static void add(const char *name, int fd) {
 static void make_subjects(void) {
     int a[2], b[2], c[2], d[2], e[2], f[2];
     CHECK(pipe(a) == 0 && pipe(b) == 0 && pipe(c) == 0 && pipe(d) == 0);
-    CHECK(socketpair(AF_UNIX, SOCK_STREAM, 0, e) == 0 && socketpair(AF_UNIX, SOCK_STREAM, 0, f) == 0);
+    CHECK(socketpair(AF_UNIX, SOCK_STREAM, 0, e) == 0 &&
+          socketpair(AF_UNIX, SOCK_STREAM, 0, f) == 0);
     CHECK(write(b[1], "x", 1) == 1 && close(c[1]) == 0 && close(d[0]) == 0);
     CHECK(write(f[1], "x", 1) == 1 && close(f[1]) == 0);
     add("empty pipe", a[0]);
@@ -53,8 +54,9 @@ static void polls(void) {
                 struct pollfd q = {subjects[i].fd, events[j], 0x7f};
                 struct timespec t = {0, timeout * 1000000L};
                 int m = ppoll(&q, unknown(1), &t, NULL);
-                printf("%s: poll %x %d: %d %x, ppoll: %d %x\n", subjects[i].name, (unsigned)events[j],
-                       timeout, n, (unsigned)p.revents, m, (unsigned)q.revents);
+                printf("%s: poll %x %d: %d %x, ppoll: %d %x\n", subjects[i].name,
+                       (unsigned)events[j], timeout, n, (unsigned)p.revents, m,
+                       (unsigned)q.revents);
             }
         }
     }
@@ -76,7 +78,7 @@ static void polls(void) {
     REPORT(poll(NULL, unknown((size_t)1 << 40), 0));
 }
 
-static void show(const char *what, int n, int error, fd_set *in, fd_set *out, fd_set *pri, int fd) {
+static void show(const char* what, int n, int error, fd_set* in, fd_set* out, fd_set* pri, int fd) {
     printf("%s: %d %s", what, n, n < 0 ? strerrorname_np(error) : "-");
     if (n >= 0)
         printf(" %d%d%d", FD_ISSET(fd, in) != 0, FD_ISSET(fd, out) != 0, FD_ISSET(fd, pri) != 0);
@@ -107,7 +109,9 @@ static void selects(void) {
                 show(p ? "pselect" : "select", n, error, &in, &out, &pri, fd);
             }
             printf("left: %s, pselect's %ld\n",
-                   t.tv_sec == 0 && t.tv_usec == 0 ? "nothing" : t.tv_usec <= 3000 ? "some" : "more",
+                   t.tv_sec == 0 && t.tv_usec == 0 ? "nothing"
+                   : t.tv_usec <= 3000             ? "some"
+                                                   : "more",
                    s.tv_nsec);
         }
     }
@@ -163,7 +167,9 @@ static void epolls(void) {
 }
 
 static volatile int handled;
-static void handler(int number) { handled = number; }
+static void handler(int number) {
+    handled = number;
+}
 
 static void masks(void) {
     sigset_t blocked, none;

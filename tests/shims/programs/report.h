@@ -22,7 +22,8 @@
         errno = ENOTTY;                                                                            \
         long result_ = (long)(call);                                                               \
         int error_ = errno;                                                                        \
-        printf("%-70s %ld %s\n", #call, result_, error_ == ENOTTY ? "-" : strerrorname_np(error_)); \
+        printf("%-70s %ld %s\n", #call, result_,                                                   \
+               error_ == ENOTTY ? "-" : strerrorname_np(error_));                                  \
     } while (0)
 
 // Keeps the compiler from knowing a size, as programs do not know theirs: then _FORTIFY_SOURCE has

@@ -10,8 +10,12 @@
 #include <unistd.h>
 
 static double begun;
-static void begin(void) { begun = seconds_now(); }
-static void at_least(double seconds) { printf("long enough: %d\n", seconds_now() - begun >= seconds); }
+static void begin(void) {
+    begun = seconds_now();
+}
+static void at_least(double seconds) {
+    printf("long enough: %d\n", seconds_now() - begun >= seconds);
+}
 
 static struct timespec in(clockid_t clock, long milliseconds) {
     struct timespec t;
@@ -51,8 +55,8 @@ int main(void) {
         struct timespec until = in(clocks[i], 10);
         REPORT(clock_nanosleep(clocks[i], TIMER_ABSTIME, &until, NULL));
         struct timespec now = in(clocks[i], 0);
-        printf("not before: %d\n", now.tv_sec > until.tv_sec ||
-                                        (now.tv_sec == until.tv_sec && now.tv_nsec >= until.tv_nsec));
+        printf("not before: %d\n", now.tv_sec > until.tv_sec || (now.tv_sec == until.tv_sec &&
+                                                                 now.tv_nsec >= until.tv_nsec));
         until.tv_sec = 1;
         REPORT(clock_nanosleep(clocks[i], TIMER_ABSTIME, &until, NULL));
         REPORT(clock_nanosleep(clocks[i], TIMER_ABSTIME, &bad[2], NULL));
