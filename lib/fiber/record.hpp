@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
 
+#include "base/timer_queue.hpp"
 #include "fiber/context.hpp"
 
 #include <atomic>
@@ -12,10 +13,26 @@ namespace tendril::detail {
 class hub_core;
 class task;
 struct stack;
+struct fiber_record;
 struct wait_reason;
 
 /// Why a wait ended. The values are the states of the ticket word above `waiting`.
 enum class wake : std::uint8_t { ready = 2, timeout = 3, closed = 4, cancelled = 5, abandoned = 6 };
+
+inline constexpr std::uint64_t ticket_state_mask = 7;
+inline constexpr std::uint64_t ticket_waiting = 1;
+
+/// The right to end one particular wait of one fiber. Copies compete: one CAS decides.
+struct ticket {
+    fiber_record* fiber = nullptr;
+    std::uint64_t value = 0;
+};
+
+/// A wait's deadline. One per fiber, in its record: with 100,000 pending, deadlines in dense records
+/// take four fifths of the time of those on the waiting stacks.
+struct wait_timer : timer {
+    ticket who;
+};
 
 /// The scheduler's side of a fiber. Type-stable: recycled by its hub, never freed, and its ticket
 /// word never goes back, so a waker that comes late finds a word that is not its own and leaves.
@@ -31,15 +48,8 @@ struct alignas(64) fiber_record {
     task* job = nullptr;          ///< null in the free list and for a main fiber
     const wait_reason* waiting = nullptr; ///< for dumps, while parked
     std::size_t stack_size = 0;
-};
 
-inline constexpr std::uint64_t ticket_state_mask = 7;
-inline constexpr std::uint64_t ticket_waiting = 1;
-
-/// The right to end one particular wait of one fiber. Copies compete: one CAS decides.
-struct ticket {
-    fiber_record* fiber = nullptr;
-    std::uint64_t value = 0;
+    wait_timer alarm; ///< the deadline of the present wait, if it has one
 };
 
 } // namespace tendril::detail

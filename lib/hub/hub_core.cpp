@@ -2,6 +2,7 @@
 #include "hub/hub_core.hpp"
 
 #include "base/cycle_counter.hpp"
+#include "base/single_threaded.hpp"
 #include "fiber/overflow.hpp"
 #include "fiber/switch.hpp"
 #include "hub/task_access.hpp"
@@ -17,11 +18,6 @@ thread_local constinit hub_core* hub_core::current_hub_ [[gnu::tls_model("initia
 
 namespace {
 
-/// A wait's deadline, on the waiting fiber's stack.
-struct wait_timer : timer {
-    ticket who;
-};
-
 /// The hub works on the stack, and with the errno, of whichever fiber parked last.
 class keep_errno {
 public:
@@ -34,6 +30,21 @@ private:
     int& cell_;
     int value_;
 };
+
+/// The one step that decides among those who compete for a ticket.
+inline bool change_word(ticket t, std::uint64_t to) noexcept {
+    std::atomic<std::uint64_t>& word = t.fiber->word;
+    std::uint64_t expected = t.value;
+    if (!single_threaded()) {
+        return word.compare_exchange_strong(expected, to, std::memory_order_acq_rel,
+                                            std::memory_order_acquire);
+    }
+    if (word.load(std::memory_order_relaxed) != expected) {
+        return false;
+    }
+    word.store(to, std::memory_order_relaxed);
+    return true;
+}
 
 } // namespace
 
@@ -174,17 +185,11 @@ ticket hub_core::prepare() noexcept {
 }
 
 bool hub_core::withdraw(ticket t) noexcept {
-    std::uint64_t expected = t.value;
-    return t.fiber->word.compare_exchange_strong(expected, t.value & ~ticket_state_mask,
-                                                 std::memory_order_acq_rel,
-                                                 std::memory_order_acquire);
+    return change_word(t, t.value & ~ticket_state_mask);
 }
 
 bool hub_core::wake_up(ticket t, wake why) noexcept {
-    std::uint64_t expected = t.value;
-    const std::uint64_t won = (t.value & ~ticket_state_mask) | static_cast<std::uint64_t>(why);
-    if (!t.fiber->word.compare_exchange_strong(expected, won, std::memory_order_acq_rel,
-                                               std::memory_order_relaxed)) {
+    if (!change_word(t, (t.value & ~ticket_state_mask) | static_cast<std::uint64_t>(why))) {
         return false;
     }
     // From here the fiber cannot go on before it is queued, so its record is ours to read.
@@ -194,6 +199,9 @@ bool hub_core::wake_up(ticket t, wake why) noexcept {
 
 void hub_core::make_ready(fiber_record& r) noexcept {
     if (current_hub_ == this) {
+        // It runs soon, and its stack is cold where many wait.
+        __builtin_prefetch(r.context.handle);
+        __builtin_prefetch(static_cast<std::byte*>(r.context.handle) + 64);
         ready_.push(&r);
     } else if (woken_.push(&r)) {
         notify();
@@ -213,14 +221,15 @@ wake hub_core::park(ticket t, const wait_reason& why, time_point deadline) noexc
     fiber_record& self = *t.fiber;
     ++counters_.waits[static_cast<std::size_t>(why.kind)];
     self.waiting = &why;
-    wait_timer alarm;
     if (deadline != never) {
-        alarm.deadline = deadline;
-        alarm.who = t;
-        timers_.insert(alarm);
+        self.alarm.deadline = deadline;
+        self.alarm.who = t;
+        timers_.insert(self.alarm);
     }
     switch_to(pick_next(nullptr));
-    timers_.remove(alarm);
+    if (deadline != never) {
+        timers_.remove(self.alarm);
+    }
     self.waiting = nullptr;
     return static_cast<wake>(self.word.load(std::memory_order_acquire) & ticket_state_mask);
 }
