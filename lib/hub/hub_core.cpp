@@ -21,7 +21,9 @@ namespace {
 /// The hub works on the stack, and with the errno, of whichever fiber parked last.
 class keep_errno {
 public:
-    explicit keep_errno(const thread_cells& cells) noexcept : cell_(*cells.error), value_(cell_) {}
+    explicit keep_errno(const thread_cells& cells) noexcept
+        : cell_(*cells.error)
+        , value_(cell_) {}
     ~keep_errno() { cell_ = value_; }
     keep_errno(const keep_errno&) = delete;
     keep_errno& operator=(const keep_errno&) = delete;
@@ -53,6 +55,7 @@ hub_core::hub_core(std::unique_ptr<reactor> r)
     , reactor_(std::move(r)) {
     main_.home = this;
     main_.stk = &main_stack_;
+    main_.extra = &main_extra_;
 }
 
 hub_core::~hub_core() = default;
@@ -115,8 +118,8 @@ running_fiber hub_core::describe_running() noexcept {
 
 bool hub_core::give_stack(fiber_record& r, stack* own) noexcept {
     stack* s = own;
-    if (s == nullptr || s->size != stack_pool::rounded(r.stack_size)) {
-        s = stacks_.acquire(r.stack_size);
+    if (s == nullptr || s->size != stack_pool::rounded(r.extra->stack_size)) {
+        s = stacks_.acquire(r.extra->stack_size);
     }
     if (s == nullptr) {
         abandon(r, std::make_exception_ptr(std::bad_alloc()));
@@ -222,13 +225,13 @@ wake hub_core::park(ticket t, const wait_reason& why, time_point deadline) noexc
     ++counters_.waits[static_cast<std::size_t>(why.kind)];
     self.waiting = &why;
     if (deadline != never) {
-        self.alarm.deadline = deadline;
-        self.alarm.who = t;
-        timers_.insert(self.alarm);
+        self.extra->deadline = deadline;
+        self.extra->waiting = t;
+        timers_.insert(*self.extra);
     }
     switch_to(pick_next(nullptr));
     if (deadline != never) {
-        timers_.remove(self.alarm);
+        timers_.remove(*self.extra);
     }
     self.waiting = nullptr;
     return static_cast<wake>(self.word.load(std::memory_order_acquire) & ticket_state_mask);
@@ -311,7 +314,7 @@ void hub_core::on_ready(std::uint64_t token, std::uint32_t events) noexcept {
 
 void hub_core::fire_timers(time_point now) noexcept {
     while (timer* t = timers_.pop_due(now)) {
-        wake_up(static_cast<wait_timer*>(t)->who, wake::timeout);
+        wake_up(static_cast<fiber_extra*>(t)->waiting, wake::timeout);
     }
 }
 

@@ -146,6 +146,11 @@ private:
         arrival* next = nullptr;
     };
 
+    struct record_slab {
+        std::unique_ptr<fiber_record[]> records;
+        std::unique_ptr<fiber_extra[]> extras;
+    };
+
     static void stack_main(stack& s) noexcept;
     static running_fiber describe_running() noexcept;
     void watch_for_overflow() noexcept;
@@ -206,10 +211,11 @@ private:
     stack_pool stacks_;
     stack main_stack_; ///< the thread's own; only its description
     fiber_record main_;
+    fiber_extra main_extra_;
     std::unique_ptr<reactor> reactor_;
     reactor::listener* listener_ = nullptr;
     std::array<std::unique_ptr<hub_extension>, extension_slots> extensions_;
-    std::vector<std::unique_ptr<fiber_record[]>> slabs_;
+    std::vector<record_slab> slabs_;
 
     // What other threads touch.
     alignas(64) inbox<fiber_record> woken_;

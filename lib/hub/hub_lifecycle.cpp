@@ -37,11 +37,14 @@ std::uint64_t hub_core::next_id() noexcept {
 
 fiber_record* hub_core::new_record() {
     if (free_records_ == nullptr) {
-        auto slab = std::make_unique<fiber_record[]>(records_per_slab);
-        fiber_record* first = slab.get();
+        record_slab slab{std::make_unique<fiber_record[]>(records_per_slab),
+                         std::make_unique<fiber_extra[]>(records_per_slab)};
+        fiber_record* first = slab.records.get();
+        fiber_extra* first_extra = slab.extras.get();
         slabs_.push_back(std::move(slab));
         for (std::size_t i = records_per_slab; i-- > 0;) {
             first[i].home = this;
+            first[i].extra = &first_extra[i];
             recycle(first[i]);
         }
     }
@@ -62,8 +65,8 @@ template <typename Visit>
 void hub_core::for_each_live(Visit visit) {
     for (auto& slab : slabs_) {
         for (std::size_t i = 0; i < records_per_slab; ++i) {
-            if (slab[i].job != nullptr) {
-                visit(slab[i]);
+            if (slab.records[i].job != nullptr) {
+                visit(slab.records[i]);
             }
         }
     }
@@ -74,7 +77,7 @@ void hub_core::for_each_live(Visit visit) {
 void hub_core::start(task& t, std::size_t stack_size) {
     fiber_record* r = new_record();
     r->job = &t;
-    r->stack_size = stack_size;
+    r->extra->stack_size = stack_size;
     ++counters_.spawned;
     ++live_;
     // Through the backlog if anyone waits there: first come, first served.
