@@ -75,11 +75,16 @@ void start() noexcept {
 }
 
 bool interposes() noexcept {
+    std::size_t here = 0;
     std::size_t elsewhere = 0;
     for (std::size_t i = 0; i < entry_count; ++i) {
-        elsewhere += dlsym(RTLD_DEFAULT, entries[i].name) != entries[i].address ? 1U : 0U;
+        // Names that only old programs know are nobody else's, so they tell nothing.
+        const bool contested = dlsym(RTLD_NEXT, entries[i].name) != nullptr;
+        const bool ours = dlsym(RTLD_DEFAULT, entries[i].name) == entries[i].address;
+        here += contested && ours ? 1U : 0U;
+        elsewhere += ours ? 0U : 1U;
     }
-    if (elsewhere == entry_count) {
+    if (here == 0) {
         dprintf(STDERR_FILENO, "tendril: this shim interposes nothing: it was loaded too late, or "
                                "another copy comes first. Preload it (tendril run, LD_PRELOAD) or "
                                "link it before libc\n");
@@ -95,7 +100,7 @@ bool interposes() noexcept {
         dprintf(STDERR_FILENO, "tendril: the shim interposes all of its %zu functions\n",
                 entry_count);
     }
-    return elsewhere != entry_count;
+    return here != 0;
 }
 
 const tendril_shim_hub* attached() noexcept {
