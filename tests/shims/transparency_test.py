@@ -28,42 +28,43 @@ class Transparency(unittest.TestCase):
         cls.addClassCleanup(cls.workshop.close)
         cls.arguments = [cls.workshop.file("scratch")]
 
-    def compiled(self):
+    def for_each(self, check, libraries=()):
+        """Compiles each program in each variant, and tells `check` what libc alone does."""
         for source, (variant, flags) in itertools.product(PROGRAMS, programs.VARIANTS.items()):
             with self.subTest(program=source, variant=variant):
-                program = self.workshop.compile(source, flags)
-                expected, _ = programs.run(program, *self.arguments)
-                yield source, flags, program, expected
+                alone = self.workshop.compile(source, flags, name="alone")
+                expected, _ = programs.run(alone, *self.arguments)
+                check(source, self.workshop.compile(source, flags, libraries), expected)
 
-    def check_engaged(self, source, expected, *command, **environment):
+    def check_idle(self, expected, program, **environment):
+        self.assertEqual(programs.run(program, *self.arguments, **environment), (expected, ""))
+
+    def check_engaged(self, source, expected, program, **environment):
         statistics = self.workshop.file("statistics.json")
-        found, errors = programs.run(*command, *self.arguments, TENDRIL_ENGAGE="main",
-                                     TENDRIL_STATS=statistics, **environment)
-        self.assertEqual((found, errors), (expected, ""))
+        found = programs.run(program, *self.arguments, TENDRIL_ENGAGE="main", TENDRIL_STATS=statistics,
+                             **environment)
+        self.assertEqual(found, (expected, ""))
         functions = self.workshop.statistics()["functions"]
         for function, least in PROGRAMS[source].items():
             self.assertGreaterEqual(functions[function]["waited"], least, function)
 
     def test_preloaded(self):
-        for source, _, program, expected in self.compiled():
-            found = programs.run(program, *self.arguments, LD_PRELOAD=programs.SHIM)
-            self.assertEqual(found, (expected, ""))
-
-    def test_preloaded_and_engaged(self):
-        for source, _, program, expected in self.compiled():
+        def check(source, program, expected):
+            self.check_idle(expected, program, LD_PRELOAD=programs.SHIM)
             self.check_engaged(source, expected, program, LD_PRELOAD=programs.SHIM)
+        self.for_each(check)
 
     def test_linked(self):
-        for source, flags, _, expected in self.compiled():
-            program = self.workshop.compile(source, flags, programs.LINKED)
-            self.assertEqual(programs.run(program, *self.arguments), (expected, ""))
+        def check(source, program, expected):
+            self.check_idle(expected, program)
             self.check_engaged(source, expected, program)
+        self.for_each(check, programs.LINKED)
 
     def test_whole_archive(self):
-        for source, flags, _, expected in self.compiled():
-            program = self.workshop.compile(source, flags, programs.WHOLE_ARCHIVE)
-            self.assertEqual(programs.run(program, *self.arguments), (expected, ""))
+        def check(source, program, expected):
+            self.check_idle(expected, program)
             self.check_engaged(source, expected, program, LD_LIBRARY_PATH=programs.LIBRARIES)
+        self.for_each(check, programs.WHOLE_ARCHIVE)
 
     def test_families_that_are_off_pass_through(self):
         program = self.workshop.compile("sleeps.c")
