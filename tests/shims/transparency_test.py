@@ -1,0 +1,80 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSL-1.0
+"""Programs do the same with the shim as without it, engaged or not, however it came to them."""
+
+import itertools
+import unittest
+
+import programs
+
+# What each must have waited for in the hub when it was engaged: a shim that does nothing would pass
+# every comparison.
+PROGRAMS = {
+    "bytes.c": {"read": 1, "recv": 1},
+    "connections.c": {"accept": 2},
+    "sleeps.c": {"sleep": 1, "usleep": 1, "nanosleep": 1, "clock_nanosleep": 8, "thrd_sleep": 1,
+                 "poll": 1, "ppoll": 1, "select": 1, "pselect": 1},
+    "readiness.c": {"poll": 20, "ppoll": 20, "select": 20, "pselect": 20, "epoll_wait": 2,
+                    "epoll_pwait": 1, "epoll_pwait2": 2},
+    "signals.c": {},
+    "vfork.c": {"recv": 1, "poll": 3},
+}
+
+
+class Transparency(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.workshop = programs.Workshop()
+        cls.addClassCleanup(cls.workshop.close)
+        cls.arguments = [cls.workshop.file("scratch")]
+
+    def for_each(self, check, libraries=()):
+        """Compiles each program in each variant, and tells `check` what libc alone does."""
+        for source, (variant, flags) in itertools.product(PROGRAMS, programs.VARIANTS.items()):
+            with self.subTest(program=source, variant=variant):
+                alone = self.workshop.compile(source, flags, name="alone")
+                expected, _ = programs.run(alone, *self.arguments)
+                check(source, self.workshop.compile(source, flags, libraries), expected)
+
+    def check_idle(self, expected, program, **environment):
+        self.assertEqual(programs.run(program, *self.arguments, **environment), (expected, ""))
+
+    def check_engaged(self, source, expected, program, **environment):
+        statistics = self.workshop.file("statistics.json")
+        found = programs.run(program, *self.arguments, TENDRIL_ENGAGE="main", TENDRIL_STATS=statistics,
+                             **environment)
+        self.assertEqual(found, (expected, ""))
+        functions = self.workshop.statistics()["functions"]
+        for function, least in PROGRAMS[source].items():
+            self.assertGreaterEqual(functions[function]["waited"], least, function)
+
+    def test_preloaded(self):
+        def check(source, program, expected):
+            self.check_idle(expected, program, LD_PRELOAD=programs.SHIM)
+            self.check_engaged(source, expected, program, LD_PRELOAD=programs.SHIM)
+        self.for_each(check)
+
+    def test_linked(self):
+        def check(source, program, expected):
+            self.check_idle(expected, program)
+            self.check_engaged(source, expected, program)
+        self.for_each(check, programs.LINKED)
+
+    def test_whole_archive(self):
+        def check(source, program, expected):
+            self.check_idle(expected, program)
+            self.check_engaged(source, expected, program, LD_LIBRARY_PATH=programs.LIBRARIES)
+        self.for_each(check, programs.WHOLE_ARCHIVE)
+
+    def test_families_that_are_off_pass_through(self):
+        program = self.workshop.compile("sleeps.c")
+        statistics = self.workshop.file("statistics.json")
+        programs.run(programs.TOOL, "run", "--shim=time,dns", f"--stats={statistics}", program)
+        functions = self.workshop.statistics()["functions"]
+        self.assertEqual(functions["poll"], {"waited": 0, "at_once": 0, "passed_through": 1})
+        self.assertEqual(functions["sleep"]["passed_through"], 0)
+        self.assertGreaterEqual(functions["sleep"]["waited"], 1)
+
+
+if __name__ == "__main__":
+    unittest.main()
