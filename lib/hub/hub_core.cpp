@@ -84,6 +84,7 @@ void hub_core::stack_main(stack& s) noexcept {
     for (;;) {
         hub_core& hub = *current_hub_;
         fiber_record& self = *hub.running_;
+        *hub.cells_.error = 0; // as of a new thread
         task_access::run(*self.job);
         stack_pool::check_canary(s);
         hub.finish(self);
@@ -246,10 +247,11 @@ std::size_t hub_core::others() const noexcept {
 }
 
 void hub_core::drain() noexcept {
-    // A fiber that drains does not wait for itself, nor for others that drain.
+    // A fiber that drains does not wait for itself, nor for others that drain. The main fiber can
+    // wait for those too, because nobody waits for it.
     const bool is_fiber = running_ != &main_;
     draining_fibers_ += is_fiber ? 1 : 0;
-    while (others() != 0) {
+    while ((is_fiber ? others() : live_) != 0) {
         waiter self;
         self.who = prepare();
         push_waiter(drainers_, self);
@@ -273,6 +275,23 @@ void hub_core::check() noexcept {
     }
     if (late || --checks_until_poll_ == 0) {
         service();
+    }
+    if (schedule_ != nullptr) {
+        perturb();
+    }
+}
+
+/// For tests: another fiber than the first goes on, now and then after a poll, and the next switch
+/// comes here again.
+void hub_core::perturb() noexcept {
+    check_at_ = switches_ + 1;
+    if (schedule_->choose(4) == 0) {
+        service();
+    }
+    if (!ready_.empty()) {
+        for (std::size_t n = schedule_->choose(ready_.size()); n != 0; --n) {
+            ready_.push(ready_.pop());
+        }
     }
 }
 

@@ -18,6 +18,12 @@ constexpr std::size_t records_per_slab = 256;
 constexpr std::uint64_t ids_per_block = 256;
 std::atomic<std::uint64_t> next_id_block{1};
 
+/// Whoever holds a ticket of this fiber holds nothing any more.
+void void_tickets(fiber_record& r) noexcept {
+    r.word.store((r.word.load(std::memory_order_relaxed) | ticket_state_mask) + 1,
+                 std::memory_order_release);
+}
+
 std::exception_ptr hub_ended() {
     return std::make_exception_ptr(std::system_error(
         ECANCELED, std::system_category(), "the fiber's thread ended before the fiber did"));
@@ -63,10 +69,10 @@ void hub_core::recycle(fiber_record& r) noexcept {
 
 template <typename Visit>
 void hub_core::for_each_live(Visit visit) {
-    for (auto& slab : slabs_) {
+    for (std::size_t s = 0; s < slabs_.size(); ++s) { // a visit may add some
         for (std::size_t i = 0; i < records_per_slab; ++i) {
-            if (slab.records[i].job != nullptr) {
-                visit(slab.records[i]);
+            if (slabs_[s].records[i].job != nullptr) {
+                visit(slabs_[s].records[i]);
             }
         }
     }
@@ -127,6 +133,10 @@ void hub_core::finish(fiber_record& r) noexcept {
     task& job = *r.job;
     task_access::complete(job);
     job.release();
+    ended(r);
+}
+
+void hub_core::ended(fiber_record& r) noexcept {
     recycle(r);
     ++counters_.finished;
     --live_;
@@ -135,13 +145,26 @@ void hub_core::finish(fiber_record& r) noexcept {
     }
 }
 
-/// Ends a fiber that will not run (again). Its stack, if it has one, is never unwound nor reused:
-/// others may hold pointers to it.
+/// Ends a fiber that will not run (again). If it ever ran, its stack is never unwound nor reused,
+/// and its function and arguments are not destroyed: others may hold pointers to them.
 void hub_core::abandon(fiber_record& r, const std::exception_ptr& why) noexcept {
-    r.word.store((r.word.load(std::memory_order_relaxed) | ticket_state_mask) + 1,
-                 std::memory_order_release);
-    task_access::fail(*r.job, why);
-    finish(r);
+    void_tickets(r);
+    task& job = *r.job;
+    task_access::fail(job, why);
+    task_access::complete(job);
+    if (r.stk == nullptr) {
+        job.release();
+    } else {
+        keep_lost(job);
+    }
+    ended(r);
+}
+
+void hub_core::keep_lost(task& t) noexcept {
+    try {
+        lost_.push_back(&t);
+    } catch (const std::bad_alloc&) { // then it is lost to leak checkers too
+    }
 }
 
 // -------------------------------------------------------------------------------------- the thread
@@ -185,12 +208,13 @@ std::size_t hub_core::detach_thread(time_point give_up) noexcept {
         ::syscall(SYS_sched_yield);
     }
     woken_.close();
-    ready_.clear();
-    backlog_.clear();
     timers_.clear();
-    if (left != 0) {
-        const std::exception_ptr why = hub_ended();
-        for_each_live([&](fiber_record& r) { abandon(r, why); });
+    drainers_ = nullptr; // on stacks that are left alone from here on
+    draining_fibers_ = 0;
+    while (live_ != 0) { // the destructor of a function that never ran may spawn
+        ready_.clear();
+        backlog_.clear();
+        for_each_live([this, why = hub_ended()](fiber_record& r) { abandon(r, why); });
     }
     for (auto& e : extensions_) {
         if (e != nullptr) {
@@ -217,13 +241,17 @@ void hub_core::forked() {
     woken_.reopen();
     arrivals_.reopen();
     sleeping_.store(false, std::memory_order_relaxed);
-    // The parent's other fibers are not here: whoever holds a ticket of theirs holds nothing.
+    // The parent's other fibers are not here. Their records are not used again, because what those
+    // fibers linked into somebody's list is still there.
     for_each_live([this](fiber_record& r) {
         if (&r != running_) {
-            r.word.store((r.word.load(std::memory_order_relaxed) | ticket_state_mask) + 1,
-                         std::memory_order_relaxed);
+            void_tickets(r);
+            keep_lost(*std::exchange(r.job, nullptr));
         }
     });
+    if (running_ != &main_) {
+        void_tickets(main_);
+    }
     sole_survivor_ = running_ == &main_ ? nullptr : running_;
     live_ = sole_survivor_ == nullptr ? 0 : 1;
     reactor_->forked();
@@ -232,6 +260,11 @@ void hub_core::forked() {
             e->forked();
         }
     }
+}
+
+void hub_core::lost_in_fork() noexcept {
+    const std::uint64_t g = generation_.load(std::memory_order_relaxed);
+    generation_.store(g + g % 2, std::memory_order_release); // ended, if it had not before
 }
 
 } // namespace tendril::detail
