@@ -77,6 +77,20 @@ class Process(unittest.TestCase):
         self.assertEqual(statistics["functions"]["write"],
                          {"waited": 0, "at_once": 0, "passed_through": 1})
 
+    def test_statistics_when_a_fiber_ends_the_process(self):
+        include = os.path.join(programs.SOURCE, "include")
+        program = self.workshop.compile("exit_in_fiber.cpp", [f"-I{include}"], programs.NATIVE)
+        programs.run(program, LD_PRELOAD=programs.SHIM, TENDRIL_STATS=self.stats, status=5)
+        statistics = self.workshop.statistics()
+        self.assertEqual(statistics["fibers"], 2)
+        self.assertGreater(statistics["switches"], 2)
+        self.assertEqual((statistics["waits"]["sleep"], statistics["waits"]["join"]), (1, 1))
+        # Nobody counts a wait that never ended.
+        self.assertEqual(statistics["functions"]["read"]["waited"], 0)
+        self.assertEqual(statistics["waits"]["read"], 1)
+        self.assertEqual(statistics["functions"]["usleep"]["waited"], 1)
+        self.assertEqual(statistics["os_threads_max"], 1)
+
     def test_statistics_that_cannot_be_written(self):
         _, errors = programs.run("/bin/true", LD_PRELOAD=programs.SHIM,
                                  TENDRIL_STATS=self.workshop.file("nowhere/s.json"))

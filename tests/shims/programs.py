@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSL-1.0
-"""Compiles the programs in programs/, which know nothing of Tendril, and runs them."""
+"""Compiles the programs in programs/, of which those in C know nothing of Tendril, and runs them."""
 
 import json
 import os
@@ -20,6 +20,7 @@ VARIANTS = {
 }
 # How a program gets the shim without LD_PRELOAD.
 LINKED = [f"-L{LIBRARIES}", "-Wl,--no-as-needed", "-ltendril_shim", f"-Wl,-rpath,{LIBRARIES}"]
+NATIVE = [f"-L{LIBRARIES}", "-ltendril", f"-Wl,-rpath,{LIBRARIES}"]
 WHOLE_ARCHIVE = ["-Wl,--whole-archive", os.path.join(LIBRARIES, "libtendril_shim.a"),
                  "-Wl,--no-whole-archive", "-Wl,--export-dynamic-symbol=tendril_shim_*", "-ldl"]
 
@@ -39,7 +40,8 @@ class Workshop:
 
     def compile(self, source, flags=(), libraries=(), name=None):
         out = self.file(name or os.path.splitext(source)[0])
-        subprocess.run(["cc", "-std=gnu11", "-D_GNU_SOURCE", "-w", *flags, os.path.join(FOLDER, source),
+        compiler = ["cc", "-std=gnu11"] if source.endswith(".c") else ["c++", "-std=c++17"]
+        subprocess.run([*compiler, "-D_GNU_SOURCE", "-w", *flags, os.path.join(FOLDER, source),
                         "-o", out, *libraries], check=True)
         return out
 
