@@ -17,6 +17,7 @@ PROGRAMS = {
                  "poll": 1, "ppoll": 1, "select": 1, "pselect": 1},
     "readiness.c": {"poll": 20, "ppoll": 20, "select": 20, "pselect": 20, "epoll_wait": 2,
                     "epoll_pwait": 1, "epoll_pwait2": 2},
+    "names.c": {},
     "signals.c": {},
     "vfork.c": {"recv": 1, "poll": 3},
 }
