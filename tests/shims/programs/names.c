@@ -76,8 +76,8 @@ int main(void) {
     struct sockaddr_in address = {
         .sin_family = AF_INET, .sin_port = htons(80), .sin_addr = loopback};
     char host[8], service[8];
-    REPORT(
-        getnameinfo((struct sockaddr*)&address, sizeof address, host, 2, NULL, 0, NI_NUMERICHOST));
+    printf("%d\n", getnameinfo((struct sockaddr*)&address, sizeof address, host, 2, NULL, 0,
+                               NI_NUMERICHOST));
     printf("%d\n", getnameinfo((struct sockaddr*)&address, 3, host, sizeof host, NULL, 0, 0));
     printf("%d\n", getnameinfo((struct sockaddr*)&address, sizeof address, NULL, 0, service,
                                sizeof service, 0));
