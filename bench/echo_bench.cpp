@@ -8,6 +8,7 @@
 #include <tendril/io.hpp>
 
 #include <string>
+#include <system_error>
 
 namespace {
 
@@ -16,9 +17,9 @@ namespace io = tendril::io;
 void serve(int fd) {
     char buffer[bench::echo_buffer];
     try {
-        ssize_t n = 0;
+        std::size_t n = 0;
         while ((n = io::read(fd, buffer, sizeof buffer)) > 0) {
-            io::write(fd, buffer, static_cast<std::size_t>(n));
+            io::write(fd, buffer, n);
         }
     } catch (const std::system_error&) { // a reset, when the load ends
     }
