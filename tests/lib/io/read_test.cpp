@@ -466,7 +466,8 @@ TEST(read, of_a_pipe_where_the_kernel_has_no_nowait) {
         return -1;
     };
     fd_pair pair = pipe_pair();
-    auto reader = tendril::spawn([&] { const std::string first = read_some(pair.a);
+    auto reader = tendril::spawn([&] {
+        const std::string first = read_some(pair.a);
         return first + read_some(pair.a);
     });
     settle();
