@@ -14,6 +14,12 @@ bool is_nonblocking(int fd) noexcept {
     return flags >= 0 && (flags & O_NONBLOCK) != 0;
 }
 
+bool listens(int fd) noexcept {
+    int value = 0;
+    socklen_t size = sizeof value;
+    return sys::real.getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &value, &size) == 0 && value != 0;
+}
+
 /// One attempt that does not block, or -EAGAIN. The flag is asked each time: blocking the hub for a
 /// wrong memory of it would be worse than the 60 ns.
 ///
@@ -23,7 +29,8 @@ bool is_nonblocking(int fd) noexcept {
 int try_accept(int fd, sockaddr* peer, socklen_t* peer_size, int flags) noexcept {
     if (!is_nonblocking(fd)) {
         pollfd p{fd, POLLIN, 0};
-        if (sys::real.poll(&p, 1, 0) == 0) {
+        // What does not listen is refused by accept4 at once, but poll may find it quiet.
+        if (sys::real.poll(&p, 1, 0) == 0 && listens(fd)) {
             return -EAGAIN;
         }
     }
@@ -47,10 +54,16 @@ int start_connect(int fd, const sockaddr* to, socklen_t to_size) noexcept {
 }
 
 /// The outcome of a connection attempt in progress, or -EAGAIN.
-int connect_outcome(int fd) noexcept {
+int connect_outcome(int fd, const sockaddr* to, socklen_t to_size) noexcept {
     pollfd p{fd, POLLOUT, 0};
     if (sys::real.poll(&p, 1, 0) == 0) {
         return -EAGAIN;
+    }
+    if (kind_of(fd) == fd_kind::tcp) {
+        // Asked by connect itself, which leaves the socket as a blocking connect would: connected
+        // (the next one gives EISCONN), or free for another attempt.
+        const int r = start_connect(fd, to, to_size);
+        return r == -EALREADY || r == -EINPROGRESS ? -EAGAIN : r == -EISCONN ? 0 : r;
     }
     int error = 0;
     socklen_t size = sizeof error;
@@ -103,7 +116,7 @@ int connect(int fd, const sockaddr* to, socklen_t to_size, options& o) noexcept 
         if (const int end = op.wait(); end != 0) {
             return end == -EAGAIN ? r : end;
         }
-        r = connect_outcome(fd);
+        r = connect_outcome(fd, to, to_size);
     } while (r == -EAGAIN);
     op.done(true);
     return r;

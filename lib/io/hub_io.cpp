@@ -128,10 +128,6 @@ void hub_io::leave(int fd, fd_waiter& w) noexcept {
             unlink(*own(*e), w);
         }
     }
-    const source* s = own(*e);
-    if (s == nullptr || s->waiters.load(std::memory_order_relaxed) == nullptr) {
-        rejuvenate(fd);
-    }
 }
 
 int hub_io::wait(int fd, std::uint32_t want, time_point deadline, const wait_reason& why) noexcept {

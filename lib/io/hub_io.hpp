@@ -40,6 +40,9 @@ public:
     /// or -errno), park, then leave each.
     int enlist(int fd, fd_waiter& w) noexcept;
     void leave(int fd, fd_waiter& w) noexcept;
+    /// What was waited for has come (or is given up): the registration was good, and the next wait
+    /// is a new one.
+    void rejuvenate(int fd) noexcept;
     static int outcome(wake end, bool at_deadline) noexcept;
 
     /// This hub's source of fd, or null if it never waited for it.
@@ -83,7 +86,6 @@ private:
     void stale() noexcept;
     void rebuild() noexcept;
     void age(int fd) noexcept;
-    void rejuvenate(int fd) noexcept;
     void arm() noexcept;
     void close_period() noexcept;
     void tick() noexcept;

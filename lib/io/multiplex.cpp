@@ -130,19 +130,21 @@ int poll(pollfd* fds, nfds_t count, options& o) noexcept {
     o.waited = true;
     const wait_reason why{wait_kind::poll, o.what != nullptr ? o.what : "poll",
                           count == 1 ? fds[0].fd : -1};
-    for (;;) {
-        const int end = park_on(*io, fds, count, waiters, o.deadline, why);
+    int end = 0;
+    do {
+        end = park_on(*io, fds, count, waiters, o.deadline, why);
         if (end == -ECANCELED) {
-            return end;
-        }
-        ready = result_of(sys::real.poll(fds, count, 0));
-        if (ready >= 0) {
+            ready = end;
+        } else if (ready = result_of(sys::real.poll(fds, count, 0)); ready >= 0) {
             ready = mark_closed(fds, count, waiters, ready);
         }
-        if (ready != 0 || end == -ETIMEDOUT) {
-            return ready;
+    } while (ready == 0 && end == 0);
+    for (nfds_t i = 0; i < count; ++i) {
+        if (fds[i].fd >= 0) {
+            io->rejuvenate(fds[i].fd);
         }
     }
+    return ready;
 }
 
 int wait(int fd, short events, options& o) noexcept {

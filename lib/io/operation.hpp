@@ -33,6 +33,11 @@ public:
         , options_(o) {
         io_ = this_hub(error_);
     }
+    ~operation() {
+        if (begun_) {
+            io_->rejuvenate(fd_);
+        }
+    }
     operation(const operation&) = delete;
     operation& operator=(const operation&) = delete;
 

@@ -50,7 +50,9 @@ void hub_io::age(int fd) noexcept {
             return; // this wait stays unverified
         }
     }
-    young_[word] |= bit;
+    // A wait that was ended by a false alarm and begins again does not become younger: the alarms
+    // may be those of a description that is gone.
+    young_[word] |= bit & ~old_[word];
     if (!armed_) {
         arm();
     }
@@ -58,7 +60,12 @@ void hub_io::age(int fd) noexcept {
 
 void hub_io::rejuvenate(int fd) noexcept {
     const auto [word, bit] = place_of(fd);
-    if (word < young_.size()) {
+    if (word >= young_.size()) {
+        return;
+    }
+    fd_entry* const e = fd_table::find(fd);
+    const source* s = e == nullptr ? nullptr : own(*e);
+    if (s == nullptr || s->waiters.load(std::memory_order_relaxed) == nullptr) {
         young_[word] &= ~bit;
         old_[word] &= ~bit;
     }
