@@ -22,6 +22,19 @@ struct wait_timer : timer {
     ticket who;
 };
 
+/// The hub works on the stack, and with the errno, of whichever fiber parked last.
+class keep_errno {
+public:
+    explicit keep_errno(const thread_cells& cells) noexcept : cell_(*cells.error), value_(cell_) {}
+    ~keep_errno() { cell_ = value_; }
+    keep_errno(const keep_errno&) = delete;
+    keep_errno& operator=(const keep_errno&) = delete;
+
+private:
+    int& cell_;
+    int value_;
+};
+
 } // namespace
 
 hub_core::hub_core(std::unique_ptr<reactor> r)
@@ -253,6 +266,7 @@ void hub_core::check() noexcept {
 
 /// Events, timers and other threads' wake-ups, without waiting.
 void hub_core::service() noexcept {
+    const keep_errno errno_of_the_running_fiber(cells_);
     ++counters_.polls;
     polled_at_ = cycle_counter();
     checks_until_poll_ = checks_per_poll;
@@ -265,6 +279,7 @@ void hub_core::service() noexcept {
 
 /// Nothing can run: sleep until something may.
 void hub_core::wait_for_work() noexcept {
+    const keep_errno errno_of_the_running_fiber(cells_);
     ++counters_.polls;
     ++counters_.sleeps;
     sleeping_.store(true, std::memory_order_seq_cst);
