@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
 
-#include <tendril/detail/task.hpp>
 #include <tendril/dns.hpp>
 #include <tendril/export.hpp>
+#include <tendril/io.hpp>
 
 #include <chrono>
 #include <cstddef>
@@ -27,15 +27,9 @@ inline namespace v1 {
 /// One object belongs to one thread at a time. Within it, one fiber may read while another writes.
 namespace net {
 
-/// A point in time by which a call must be done. In the past: one attempt is made, without waiting.
-using deadline = std::chrono::steady_clock::time_point;
-inline constexpr deadline no_deadline = deadline::max();
-
-/// The deadline that is `duration` away: `stream.read_some(buffer, size, net::within(5s))`.
-template <typename Rep, typename Period>
-deadline within(const std::chrono::duration<Rep, Period>& duration) {
-    return detail::deadline_after(duration);
-}
+/// The time limit of a call: a duration or a point in time. In the past: one attempt is made,
+/// without waiting.
+using io::deadline;
 
 /// Where to connect to or to listen: a host, which may be a name or an address, and a service,
 /// which may be a name of services(5) or a port. Kept as text; resolved when it is used.
@@ -111,14 +105,14 @@ public:
     ~tcp_stream() { close(); }
 
     /// Connects. A name's addresses are tried in their order (RFC 6724), IPv6 and IPv4, until one
-    /// answers; each gets an equal share of the time that is left until `until`, which also limits
-    /// the look-up of the name. Without a deadline the kernel decides how long to try
+    /// answers; each gets an equal share of the time that is left, after the look-up of the
+    /// name took its part. Without a deadline the kernel decides how long to try
     /// (tcp_syn_retries, see tcp(7)).
     ///
     /// @throws std::system_error what connect(2) gives for the last address that was tried, as
     /// ECONNREFUSED, ENETUNREACH or ETIMEDOUT (also: the deadline passed); the text names each
     /// address with its error. With dns::error_category(): the name cannot be resolved.
-    static tcp_stream connect(const endpoint& to, deadline until = no_deadline);
+    static tcp_stream connect(const endpoint& to, deadline limit = {});
 
     /// Takes over a connected TCP socket, whatever its flags.
     /// @throws std::system_error EBADF, ENOTSOCK, ENOTCONN; then `fd` is still the caller's.
@@ -126,25 +120,25 @@ public:
 
     /// Waits until at least one byte can be read, and reads what is there, at most `size` bytes.
     /// @returns how many; 0 when the peer has ended the stream (or if `size` is 0).
-    std::size_t read_some(void* buffer, std::size_t size, deadline until = no_deadline);
+    std::size_t read_some(void* buffer, std::size_t size, deadline limit = {});
 
     /// Reads `size` bytes.
     /// @throws transfer_error, end_of_stream: transferred() bytes are in the buffer.
-    void read_exactly(void* buffer, std::size_t size, deadline until = no_deadline);
+    void read_exactly(void* buffer, std::size_t size, deadline limit = {});
 
     /// Reads up to and including the first `delimiter`, and nothing of what follows it.
     /// @param most the length that the result may have; EMSGSIZE beyond it. A delimiter within is
     /// found.
     /// @throws transfer_error, end_of_stream: transferred() bytes were read, and are lost.
     std::string read_until(std::string_view delimiter, std::size_t most = 65536,
-                           deadline until = no_deadline);
+                           deadline limit = {});
 
     /// Writes all: returns when the kernel has taken the last byte, which does not mean that the
     /// peer has it.
     /// @throws transfer_error: transferred() bytes were taken.
-    void write_all(const void* buffer, std::size_t size, deadline until = no_deadline);
-    void write_all(std::string_view text, deadline until = no_deadline) {
-        write_all(text.data(), text.size(), until);
+    void write_all(const void* buffer, std::size_t size, deadline limit = {});
+    void write_all(std::string_view text, deadline limit = {}) {
+        write_all(text.data(), text.size(), limit);
     }
 
     /// Ends one direction, see shutdown(2): after `send` the peer reads the end of the stream, and
@@ -184,7 +178,7 @@ private:
     friend class tcp_listener;
     tcp_stream(int fd, const dns::address& peer) noexcept;
 
-    deadline limit(deadline until) const;
+    deadline own_or(deadline limit) const;
     std::string doing(const char* what) const;
 
     int fd_ = -1;
@@ -230,7 +224,7 @@ public:
     ///
     /// @throws std::system_error ETIMEDOUT the deadline passed; EBADF the listener is closed, or
     /// was while this waited.
-    tcp_stream accept(deadline until = no_deadline);
+    tcp_stream accept(deadline limit = {});
 
     /// Stops listening; fibers in accept() throw EBADF, also on other threads' hubs. Harmless when
     /// closed.

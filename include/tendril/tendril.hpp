@@ -7,5 +7,6 @@
 #include <tendril/export.hpp>
 #include <tendril/fiber.hpp>
 #include <tendril/hub.hpp>
+#include <tendril/io.hpp>
 #include <tendril/net.hpp>
 #include <tendril/version.hpp>

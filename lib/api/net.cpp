@@ -28,14 +28,14 @@ dns::address to_public(const detail::net::socket_address& a) {
     return {a.data(), a.size};
 }
 
-address_list resolve(const std::string& host, const endpoint& whole, int flags, deadline until,
+address_list resolve(const std::string& host, const endpoint& whole, int flags, deadline limit,
                      const char* what) {
     addrinfo hints{};
     hints.ai_socktype = SOCK_STREAM;
     hints.ai_protocol = IPPROTO_TCP;
     hints.ai_flags = flags;
     detail::netdb::options o;
-    o.deadline = until;
+    o.deadline = limit.at();
     addrinfo* list = nullptr;
     const int code = detail::netdb::getaddrinfo(host.empty() ? nullptr : host.c_str(),
                                                 whole.service().c_str(), &hints, &list, o);
@@ -93,10 +93,10 @@ tcp_stream& tcp_stream::operator=(tcp_stream&& other) noexcept {
     return *this;
 }
 
-tcp_stream tcp_stream::connect(const endpoint& to, deadline until) {
-    const address_list list = resolve(to.host(), to, 0, until, "connect");
+tcp_stream tcp_stream::connect(const endpoint& to, deadline limit) {
+    const address_list list = resolve(to.host(), to, 0, limit, "connect");
     std::vector<detail::net::attempt> tried;
-    const int r = detail::net::connect(list.get(), until, tried);
+    const int r = detail::net::connect(list.get(), limit.at(), tried);
     if (r < 0) {
         fail(-r, describe(to, tried));
     }
@@ -111,19 +111,18 @@ tcp_stream tcp_stream::adopt(int fd) {
     return {fd, to_public(peer)};
 }
 
-deadline tcp_stream::limit(deadline until) const {
-    return until == no_deadline && timeout_ != std::chrono::nanoseconds::max()
-               ? detail::deadline_after(timeout_)
-               : until;
+deadline tcp_stream::own_or(deadline limit) const {
+    const bool given = limit.at() != detail::never;
+    return given || timeout_ == std::chrono::nanoseconds::max() ? limit : deadline(timeout_);
 }
 
 std::string tcp_stream::doing(const char* what) const {
     return peer_.size() == 0 ? what : std::string(what) + ' ' + peer_.text();
 }
 
-std::size_t tcp_stream::read_some(void* buffer, std::size_t size, deadline until) {
+std::size_t tcp_stream::read_some(void* buffer, std::size_t size, deadline limit) {
     detail::io::options o;
-    o.deadline = limit(until);
+    o.deadline = own_or(limit).at();
     const ssize_t n = detail::io::read(fd_, buffer, size, o);
     if (n < 0) {
         throw transfer_error(static_cast<int>(-n), doing("read"), 0);
@@ -131,9 +130,9 @@ std::size_t tcp_stream::read_some(void* buffer, std::size_t size, deadline until
     return static_cast<std::size_t>(n);
 }
 
-void tcp_stream::read_exactly(void* buffer, std::size_t size, deadline until) {
+void tcp_stream::read_exactly(void* buffer, std::size_t size, deadline limit) {
     detail::io::options o;
-    o.deadline = limit(until);
+    o.deadline = own_or(limit).at();
     auto* const bytes = static_cast<char*>(buffer);
     for (std::size_t done = 0; done < size;) {
         const ssize_t n = detail::io::read(fd_, bytes + done, size - done, o);
@@ -149,9 +148,9 @@ void tcp_stream::read_exactly(void* buffer, std::size_t size, deadline until) {
     }
 }
 
-std::string tcp_stream::read_until(std::string_view delimiter, std::size_t most, deadline until) {
+std::string tcp_stream::read_until(std::string_view delimiter, std::size_t most, deadline limit) {
     detail::io::options o;
-    o.deadline = limit(until);
+    o.deadline = own_or(limit).at();
     std::string text;
     for (;;) {
         char buffer[4096];
@@ -176,16 +175,16 @@ std::string tcp_stream::read_until(std::string_view delimiter, std::size_t most,
         if (found != std::string::npos) {
             text.resize(found + delimiter.size());
         }
-        read_exactly(buffer, text.size() - before, until);
+        read_exactly(buffer, text.size() - before, limit);
         if (found != std::string::npos) {
             return text;
         }
     }
 }
 
-void tcp_stream::write_all(const void* buffer, std::size_t size, deadline until) {
+void tcp_stream::write_all(const void* buffer, std::size_t size, deadline limit) {
     detail::io::options o;
-    o.deadline = limit(until);
+    o.deadline = own_or(limit).at();
     const auto* const bytes = static_cast<const char*>(buffer);
     std::size_t done = 0;
     do {
@@ -264,7 +263,7 @@ tcp_listener tcp_listener::listen(const endpoint& at, const listen_options& how)
     const bool every = at.host().empty();
     for (const std::string& host :
          every ? std::vector<std::string>{"::", "0.0.0.0"} : std::vector<std::string>{at.host()}) {
-        const address_list list = resolve(host, at, AI_PASSIVE, no_deadline, "listen");
+        const address_list list = resolve(host, at, AI_PASSIVE, {}, "listen");
         r = detail::net::listen(list.get(), flags);
         if (r != -EAFNOSUPPORT && r != -EADDRNOTAVAIL) {
             break;
@@ -277,10 +276,10 @@ tcp_listener tcp_listener::listen(const endpoint& at, const listen_options& how)
     return made;
 }
 
-tcp_stream tcp_listener::accept(deadline until) {
+tcp_stream tcp_listener::accept(deadline limit) {
     detail::net::socket_address peer;
     const int listener = fd_;
-    const int r = detail::net::accept(listener, peer, until);
+    const int r = detail::net::accept(listener, peer, limit.at());
     if (r < 0) {
         const auto at = detail::net::local_address(fd_);
         fail(-r, at.size == 0 ? "accept" : "accept " + to_public(at).text());
