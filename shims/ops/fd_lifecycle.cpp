@@ -38,7 +38,7 @@ int fresh_pair(int result, const int* ends) noexcept {
 
 /// Closes what is the program's in the range, and leaves the hub its own.
 int close_between(unsigned first, unsigned last, int flags) noexcept {
-    if (first <= last && (flags & CLOSE_RANGE_CLOEXEC) == 0) {
+    if (first <= last && (static_cast<unsigned>(flags) & CLOSE_RANGE_CLOEXEC) == 0) {
         io::closing_range(first, last);
     }
     int result = 0;
