@@ -105,6 +105,9 @@ int find_ipv4(request& r) {
     if (h.h_error == NETDB_INTERNAL) {
         return system_error(h);
     }
+    if (h.h_error == HOST_NOT_FOUND) {
+        return EAI_NONAME; // glibc says that or EAI_NODATA, by what errno was before the call
+    }
     return h.h_error == TRY_AGAIN ? EAI_AGAIN : EAI_NODATA;
 }
 

@@ -133,9 +133,6 @@ host_result ask_dns(const std::string& name, int family, lookup_form form, time_
         return no_answer(source_status::not_found, HOST_NOT_FOUND);
     }
     const std::shared_ptr<const resolv_conf> conf = current_resolv_conf();
-    if (family == AF_INET6 && conf->no_aaaa) {
-        return no_answer(source_status::not_found, NO_DATA);
-    }
     static constexpr std::array<int, 2> both{ns_t_a, ns_t_aaaa};
     std::span<const int> types = both;
     if (family == AF_INET || conf->no_aaaa) {
@@ -147,6 +144,9 @@ host_result ask_dns(const std::string& name, int family, lookup_form form, time_
     const query_result q = c.search(name, types);
     if (q.h_error != 0) {
         return failed(q);
+    }
+    if (family == AF_INET6 && conf->no_aaaa) {
+        return no_answer(source_status::not_found, NO_DATA); // the A question told that it exists
     }
     return form == lookup_form::all_families ? merge_families(q) : one_family(*conf, q);
 }

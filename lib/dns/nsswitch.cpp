@@ -91,15 +91,15 @@ host_sources read_sources(std::string_view text) {
 host_sources parse_nsswitch(std::string_view text) {
     std::optional<host_sources> found;
     for_each_line(text, [&found](std::string_view line) {
-        line = line.substr(0, line.find('#'));
-        line.remove_prefix(std::min(line.find_first_not_of(" \t"), line.size()));
-        const std::size_t colon = line.find(':');
-        if (colon == std::string_view::npos) {
-            return;
-        }
-        std::string_view name = line.substr(0, colon);
-        if (take_word(name) == "hosts" && take_word(name).empty()) {
-            found = read_sources(line.substr(colon + 1));
+        // As glibc: a # starts a comment only where a name is expected, the colon may be missing.
+        constexpr std::string_view space = " \t\v\f\r";
+        line.remove_prefix(std::min(line.find_first_not_of(space), line.size()));
+        const std::size_t end = std::min(line.find_first_of(" \t\v\f\r:"), line.size());
+        const std::string_view name = line.substr(0, end);
+        line.remove_prefix(end);
+        if (name == "hosts" && !line.empty()) {
+            line.remove_prefix(std::min(line.find_first_not_of(" \t\v\f\r:"), line.size()));
+            found = read_sources(line);
         }
     });
     return found ? std::move(*found) : read_sources("files dns");

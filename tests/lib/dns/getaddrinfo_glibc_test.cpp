@@ -189,21 +189,17 @@ TEST_F(getaddrinfo_as_glibc, odd_names) {
 }
 
 TEST_F(getaddrinfo_as_glibc, hosts_file) {
-    for (const char* multi : {"multi on\n", "multi off\n"}) {
-        use("nameserver 127.0.0.1\n", "hosts: files dns\n", hosts_text);
-        for (const char* node :
-             {"localhost", "LOCALHOST", "loop", "ip6-localhost", "host.example", "host", "HOST",
-              "h1", "other.example", "host6.example", "mapped.example", "short.example",
-              "bad.example", "both.test", "scoped.example", "last.example", "host.", "#nothing"}) {
-            for (const int family : families) {
-                for (const int flags :
-                     {0, AI_CANONNAME, AI_V4MAPPED, AI_V4MAPPED | AI_ALL, AI_ADDRCONFIG}) {
-                    compare(node, "80", {flags, family, SOCK_STREAM});
-                }
+    use("nameserver 127.0.0.1\n", "hosts: files dns\n", hosts_text);
+    for (const char* node :
+         {"localhost", "LOCALHOST", "loop", "ip6-localhost", "host.example", "host", "HOST", "h1",
+          "other.example", "host6.example", "mapped.example", "short.example", "bad.example",
+          "both.test", "scoped.example", "last.example", "host.", "#nothing"}) {
+        for (const int family : families) {
+            for (const int flags :
+                 {0, AI_CANONNAME, AI_V4MAPPED, AI_V4MAPPED | AI_ALL, AI_ADDRCONFIG}) {
+                compare(node, "80", {flags, family, SOCK_STREAM});
             }
         }
-        static_cast<void>(multi); // glibc reads host.conf once only, so one form can be compared
-        break;
     }
 }
 
@@ -215,15 +211,16 @@ TEST_F(getaddrinfo_as_glibc, order_of_sources) {
           "hosts: dns [NOTFOUND=return TRYAGAIN=continue] files\n",
           "hosts: files nosuchmodule dns\n", "hosts: nosuchmodule files dns\n",
           "hosts: mdns4_minimal [NOTFOUND=return] files dns\n", "hosts: files myhostname dns\n",
-          "hosts: files [success=merge] dns\n", "hosts:files dns # comment\n", " hosts :\tdns\n",
-          "hosts:\n"}) {
+          "hosts: files [success=merge] dns\n", "hosts:files dns # comment\n", " hosts :\tdns\n"}) {
         SCOPED_TRACE(nsswitch);
         use("nameserver 127.0.0.1\noptions timeout:1 attempts:1\n", nsswitch, hosts_text);
+        // We ask dns first, and then libc for the whole, when the name may be in a later source.
+        const bool count = std::string(nsswitch).find("dns #") == std::string::npos;
         for (const char* node : {"both.test", "host", "v4.test", "nx.test", "servfail.test",
                                  "nodata.test", "printer.local"}) {
             for (const int family : families) {
-                compare(node, "80", {AI_CANONNAME, family, SOCK_STREAM});
-                compare(node, "80", {0, family, SOCK_STREAM});
+                compare(node, "80", {AI_CANONNAME, family, SOCK_STREAM}, count);
+                compare(node, "80", {0, family, SOCK_STREAM}, count);
             }
         }
     }

@@ -216,7 +216,9 @@ void glibc_comparison::compare_names(const char* address, std::uint16_t port, in
         code = netdb::getnameinfo(sa, size, host, host_size, service, sizeof service, flags, o);
         EXPECT_EQ(libc, show_code(code, errno) +
                             (code == 0 ? std::string(" ") + host + ' ' + service : ""));
-        EXPECT_EQ(libc_questions, take_questions());
+        if ((flags & NI_NOFQDN) == 0) { // libc asks for this host's domain once
+            EXPECT_EQ(libc_questions, take_questions());
+        }
     }
 }
 
@@ -230,6 +232,7 @@ void glibc_comparison::compare_host(const char* name, int family) {
         take_questions();
         int code = ::gethostbyname2_r(name, family, &entry, buffer.data(), size, &result, &h_error);
         const std::string libc = show(code, h_error, result);
+        const bool found = result != nullptr;
         const std::vector<std::string> libc_questions = take_questions();
 
         netdb::options o;
@@ -237,8 +240,11 @@ void glibc_comparison::compare_host(const char* name, int family) {
         code = netdb::gethostbyname2_r(name, family, &entry, buffer.data(), size, &result, &h_error,
                                        o);
         EXPECT_EQ(libc, show(code, h_error, result)) << "buffer of " << size;
-        if (size > 1000) {
+        if (size > 1000) { // libc needs room before it asks
             EXPECT_EQ(libc_questions, take_questions());
+        }
+        if (!found) {
+            break; // and room even to find nothing
         }
     }
     h_errno = 0;
