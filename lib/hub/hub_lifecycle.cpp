@@ -149,6 +149,7 @@ void hub_core::ended(fiber_record& r) noexcept {
 /// and its function and arguments are not destroyed: others may hold pointers to them.
 void hub_core::abandon(fiber_record& r, const std::exception_ptr& why) noexcept {
     void_tickets(r);
+    static_cast<timer&>(*r.extra) = {}; // the queue has forgotten it
     task& job = *r.job;
     task_access::fail(job, why);
     task_access::complete(job);

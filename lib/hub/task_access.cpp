@@ -22,30 +22,32 @@ namespace tendril::detail {
 
 namespace {
 
-/// The lock in a task's state. Only its holder writes the rest of the word, except that done may be
-/// set in the same breath as the lock is tried.
+/// The lock in a task's state. Only its holder changes the rest of the word.
 class state_lock {
 public:
-    explicit state_lock(std::atomic<std::uint8_t>& word, std::uint8_t also_set = 0) noexcept
+    explicit state_lock(std::atomic<std::uint8_t>& word) noexcept
         : word_(word) {
         if (single_threaded()) {
-            before_ = static_cast<std::uint8_t>(word_.load(std::memory_order_relaxed) | also_set);
-            word_.store(before_, std::memory_order_relaxed);
+            before_ = word_.load(std::memory_order_relaxed);
             return;
         }
-        const auto bits = static_cast<std::uint8_t>(task_access::locked | also_set);
         unsigned spins = 0;
-        while (((before_ = word_.fetch_or(bits, std::memory_order_acq_rel)) &
+        while (((before_ = word_.fetch_or(task_access::locked, std::memory_order_acq_rel)) &
                 task_access::locked) != 0) {
             if (++spins > 100) {
                 ::syscall(SYS_sched_yield);
             }
         }
-        before_ |= also_set;
     }
     ~state_lock() { word_.store(before_, std::memory_order_release); }
     state_lock(const state_lock&) = delete;
     state_lock& operator=(const state_lock&) = delete;
+
+    /// Seen at once, also by those who look without the lock.
+    void set(std::uint8_t bit) noexcept {
+        before_ |= bit;
+        word_.store(before_ | task_access::locked, std::memory_order_release);
+    }
 
 private:
     std::atomic<std::uint8_t>& word_;
@@ -87,7 +89,8 @@ void task_access::fail(task& t, std::exception_ptr why) noexcept {
 }
 
 void task_access::complete(task& t) noexcept {
-    const state_lock lock(t.state_, done);
+    state_lock lock(t.state_);
+    lock.set(done);
     // A waiter's node is on its stack. Once woken it is gone, so nothing of it is touched after.
     while (waiter* w = pop_waiter(t.joiners_)) {
         hub_core::wake_up(w->who, wake::ready);

@@ -11,8 +11,12 @@ namespace tendril::detail {
 class lost_on_purpose {
 public:
 #ifdef TENDRIL_ASAN
-    lost_on_purpose() { __lsan_disable(); }
-    ~lost_on_purpose() { __lsan_enable(); }
+    lost_on_purpose() {
+        __lsan_disable();
+    }
+    ~lost_on_purpose() {
+        __lsan_enable();
+    }
 #else
     lost_on_purpose() {}
     ~lost_on_purpose() {}

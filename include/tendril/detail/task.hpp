@@ -42,7 +42,8 @@ deadline_after(const std::chrono::duration<Rep, Period>& duration) {
     }
     const clock::duration most = clock::time_point::max() - now;
     if constexpr (std::is_integral_v<Rep> && ticks_per_unit::den == 1) {
-        if (duration.count() >= most.count() / ticks_per_unit::num) {
+        if (static_cast<std::uintmax_t>(duration.count()) >=
+            static_cast<std::uintmax_t>(most.count() / ticks_per_unit::num)) {
             return clock::time_point::max();
         }
     } else {

@@ -103,7 +103,7 @@ TEST(HubLifecycle, TicketsOfAbandonedFibersAreVoidForTheNextOwnerToo) {
     ticket fresh;
     auto second = spawn([&] {
         fresh = hub->prepare();
-        return hub->park(fresh, why);
+        return hub->park(fresh, why, hub->now() + hours(1)); // the record has one timer for all
     });
     hub->yield();
     EXPECT_FALSE(hub_core::wake_up(old, wake::ready));
