@@ -12,6 +12,7 @@
 #include <vector>
 
 #include <sys/epoll.h>
+#include <sys/time.h>
 
 namespace {
 
@@ -75,6 +76,8 @@ private:
         // Reset at close, so that thousands of connections leave no TIME_WAIT behind.
         const linger reset{1, 0};
         ::setsockopt(c.fd, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
+        const timeval patience{5, 0}; // counts for connect, too: socket(7)
+        ::setsockopt(c.fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
         if (::connect(c.fd, reinterpret_cast<sockaddr*>(&address), sizeof address) != 0) {
             bench::fail("connect to the server");
         }

@@ -23,7 +23,7 @@ void floor_queue(int fibers, int rounds) {
     std::vector<bare_queue::fiber*> handles(static_cast<std::size_t>(fibers));
     bench::spawn_work(fibers, rounds, [&] {
         for (auto& f : handles) {
-            f = bare_queue::spawn([](void* n) { ++*static_cast<long*>(n); }, &done);
+            f = bare_queue::spawn([] { ++done; });
         }
         for (auto* f : handles) {
             bare_queue::join(f);

@@ -19,9 +19,7 @@ void floor_queue(int fibers) {
     bench::yield_work work(fibers, yields_per_part);
     std::vector<bare_queue::fiber*> handles;
     for (int i = 0; i < fibers; ++i) {
-        handles.push_back(bare_queue::spawn(
-            [](void* w) { static_cast<bench::yield_work*>(w)->body([] { bare_queue::yield(); }); },
-            &work));
+        handles.push_back(bare_queue::spawn([&work] { work.body([] { bare_queue::yield(); }); }));
     }
     for (bare_queue::fiber* f : handles) {
         bare_queue::join(f);

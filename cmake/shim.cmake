@@ -15,7 +15,7 @@ add_library(tendril_shim SHARED $<TARGET_OBJECTS:tendril_shim_objects>)
 set_target_properties(
     tendril_shim PROPERTIES LINKER_LANGUAGE C VERSION ${PROJECT_VERSION}
                             SOVERSION ${PROJECT_VERSION_MAJOR})
-target_link_options(tendril_shim PRIVATE -nodefaultlibs LINKER:-z,defs)
+target_link_options(tendril_shim PRIVATE -nodefaultlibs LINKER:-z,defs LINKER:-z,nodelete)
 target_link_libraries(tendril_shim PRIVATE c)
 
 add_library(tendril_shim_archive STATIC $<TARGET_OBJECTS:tendril_shim_objects>)

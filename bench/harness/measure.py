@@ -16,8 +16,10 @@ def parse_lines(text):
     """`METRIC VALUE UNIT` lines as {metric: (value, unit)}."""
     result = {}
     for line in text.splitlines():
-        metric, value, unit = line.split()
-        result[metric] = (float(value), unit)
+        words = line.split()
+        if len(words) != 3:
+            raise Unavailable(f"printed '{line}'")
+        result[words[0]] = (float(words[1]), words[2])
     return result
 
 

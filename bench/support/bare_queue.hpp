@@ -1,21 +1,21 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
 
-// The floor of `switch` and `spawn`: the least that a first-in-first-out
-// scheduler on Boost.Context does. No errno, no exception state, no clock, no
-// reactor, no guard pages, one thread, no errors.
+// The floor of `switch` and `spawn`: the least that a first-in-first-out scheduler on Boost.Context
+// does. No errno, no exception state, no clock, no reactor, no guard pages, one thread, no errors.
 //
-// Everything in it was chosen by measuring: fcontext beats the public
-// boost::context::fiber by 10 to 20 %, a list through dense records beats a
-// ring, and stacks from malloc, whose tops lie at different offsets in their
-// pages, beat page-aligned ones two to one at 1,000 fibers (page-aligned tops
-// share a few sets of the first cache).
+// Everything in it was chosen by measuring: fcontext beats the public boost::context::fiber by 10
+// to 20 %, a list through dense records beats a ring, and stacks from malloc, whose tops lie at
+// different offsets in their pages, beat page-aligned ones two to one at 1,000 fibers (page-aligned
+// tops share a few sets of the first cache). Records are reused with their stacks.
 
 #include <boost/context/detail/fcontext.hpp>
 
 #include <cstddef>
 #include <cstdlib>
 #include <deque>
+#include <functional>
+#include <utility>
 
 namespace bench {
 
@@ -23,8 +23,7 @@ struct bare_fiber {
     boost::context::detail::fcontext_t context = nullptr;
     bare_fiber* next = nullptr;
     bare_fiber* joiner = nullptr;
-    void (*function)(void*) = nullptr;
-    void* argument = nullptr;
+    std::function<void()> function;
     bool done = false;
     char* stack_top = nullptr;
 };
@@ -34,7 +33,7 @@ public:
     using fiber = bare_fiber;
 
     /// The caller gives it back by join().
-    static fiber* spawn(void (*function)(void*), void* argument) {
+    static fiber* spawn(std::function<void()> function) {
         fiber* f = free_;
         if (f != nullptr) {
             free_ = f->next;
@@ -44,8 +43,7 @@ public:
         }
         f->joiner = nullptr;
         f->done = false;
-        f->function = function;
-        f->argument = argument;
+        f->function = std::move(function);
         f->context = boost::context::detail::make_fcontext(f->stack_top, stack_size, main_of_fiber);
         push(f);
         return f;
@@ -101,7 +99,7 @@ private:
     static void main_of_fiber(boost::context::detail::transfer_t from) {
         landed(from);
         fiber* self = running_;
-        self->function(self->argument);
+        self->function();
         self->done = true;
         if (self->joiner != nullptr) {
             push(self->joiner);

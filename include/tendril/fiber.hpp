@@ -33,7 +33,9 @@ TENDRIL_EXPORT std::size_t minimum_stack_size() noexcept;
 
 /// A handle to a fiber, and to what its function returns. Dropping it detaches the fiber.
 ///
-/// Any thread may use a handle, one at a time. A fiber runs on the thread of its hub only.
+/// A fiber runs on the thread of its hub only; its handle may be used on any thread. join(),
+/// join_for(), join_until(), ready(), id() and name() may be called on one handle by several fibers
+/// and threads at once, everything else by one at a time, while nobody else uses the handle.
 ///
 /// @tparam T what the function returns; may be void, a reference, or move-only.
 template <typename T>
@@ -152,7 +154,11 @@ TENDRIL_EXPORT void sleep_until(std::chrono::steady_clock::time_point deadline);
 /// Parks the calling fiber for at least `duration`. Zero or less yields. Not ended by signals.
 template <typename Rep, typename Period>
 void sleep_for(const std::chrono::duration<Rep, Period>& duration) {
-    sleep_until(detail::deadline_after(duration));
+    if (duration <= duration.zero()) {
+        yield();
+    } else {
+        sleep_until(detail::deadline_after(duration));
+    }
 }
 
 /// The calling fiber's id; a main fiber has one too.

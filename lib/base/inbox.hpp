@@ -30,9 +30,11 @@ public:
         return head == nullptr || head == closed_mark();
     }
 
-    /// All items, oldest first, as a list linked through `next`.
+    /// All items, oldest first, as a list linked through `next`. A closed inbox stays closed: only
+    /// the consumer, who calls this, could open it.
     T* take_all() noexcept {
-        return head_.load(std::memory_order_relaxed) == nullptr ? nullptr : take(nullptr);
+        T* head = head_.load(std::memory_order_relaxed);
+        return head == nullptr || head == closed_mark() ? nullptr : take(nullptr);
     }
 
     T* close() noexcept { return take(closed_mark()); } ///< like take_all, and refuses from now on

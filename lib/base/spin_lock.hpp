@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
 
+#include "base/single_threaded.hpp"
+
 #include <atomic>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -12,6 +14,10 @@ namespace tendril::detail {
 class spin_lock {
 public:
     void lock() noexcept {
+        if (single_threaded()) {
+            locked_.store(true, std::memory_order_relaxed);
+            return;
+        }
         for (unsigned spins = 0; locked_.exchange(true, std::memory_order_acquire); ++spins) {
             while (locked_.load(std::memory_order_relaxed)) {
                 // The holder may have been preempted: leave the core to it. Not by sched_yield(),

@@ -145,7 +145,9 @@ wake channel::wait(exchange& e, const wait_reason& why, time_point deadline) {
 
 void channel::complete(query& q, int status, const unsigned char* message, int size) {
     const std::unique_ptr<query> release(&q);
-    --open_;
+    if (--open_ == 0) {
+        sent_.clear();
+    }
     if (q.owner == nullptr || muted_) {
         return;
     }
@@ -244,6 +246,37 @@ void channel::drive() {
 }
 
 // ---------------------------------------------------------------------------------------- sockets
+
+void channel::sent(const iovec* iov, int count) {
+    message_bytes m;
+    for (int i = 0; i < count; ++i) {
+        const auto* bytes = static_cast<const unsigned char*>(iov[i].iov_base);
+        m.insert(m.end(), bytes, bytes + iov[i].iov_len);
+    }
+    sent_.push_back(std::move(m));
+}
+
+/// Some servers refuse with a bare header. c-ares takes only answers that repeat the question, and
+/// would wait in vain, so the question is put back. Its id is all that tells, as in glibc.
+ares_ssize_t channel::complete_header(unsigned char* message, ares_ssize_t size,
+                                      std::size_t room) const noexcept {
+    if (size != NS_HFIXEDSZ || (message[2] & 0x80) == 0 || message[4] != 0 || message[5] != 0) {
+        return size;
+    }
+    const int rcode = message[3] & 0xf;
+    if (rcode != ns_r_servfail && rcode != ns_r_notimpl && rcode != ns_r_refused) {
+        return size;
+    }
+    for (const message_bytes& m : sent_) {
+        if (m.size() > NS_HFIXEDSZ && m.size() <= room && m[0] == message[0] &&
+            m[1] == message[1]) {
+            std::memcpy(message + NS_HFIXEDSZ, m.data() + NS_HFIXEDSZ, m.size() - NS_HFIXEDSZ);
+            std::memcpy(message + 4, m.data() + 4, NS_HFIXEDSZ - 4); // the counts
+            return static_cast<ares_ssize_t>(m.size());
+        }
+    }
+    return size;
+}
 
 void channel::socket_state(int fd, bool in, bool out) {
     const auto s = std::find_if(sockets_.begin(), sockets_.end(),

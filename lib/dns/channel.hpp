@@ -7,6 +7,7 @@
 
 #include <ares.h>
 #include <poll.h>
+#include <sys/uio.h>
 
 #include <array>
 #include <cstddef>
@@ -89,6 +90,9 @@ private:
     void cancel_all() noexcept;
     void complete(struct query& q, int status, const unsigned char* message, int size);
     void socket_state(int fd, bool in, bool out);
+    void sent(const iovec* iov, int count);
+    ares_ssize_t complete_header(unsigned char* message, ares_ssize_t size,
+                                 std::size_t room) const noexcept;
 
     friend struct channel_callbacks;
 
@@ -96,8 +100,9 @@ private:
     channel_settings settings_;
     ares_channel ares_ = nullptr;
     std::vector<socket> sockets_;
-    std::size_t open_ = 0;   ///< questions, abandoned ones included
-    std::size_t wanted_ = 0; ///< questions that somebody waits for
+    std::vector<message_bytes> sent_; ///< over UDP, since no question was open last
+    std::size_t open_ = 0;            ///< questions, abandoned ones included
+    std::size_t wanted_ = 0;          ///< questions that somebody waits for
     int socket_error_ = 0;
     bool driven_ = false;
     bool muted_ = false;

@@ -59,11 +59,17 @@ int channel_callbacks::connect(ares_socket_t fd, const sockaddr*, ares_socklen_t
 }
 
 ares_ssize_t channel_callbacks::receive(ares_socket_t fd, void* buffer, std::size_t size, int flags,
-                                        sockaddr* from, ares_socklen_t* from_size, void*) {
-    return sys::real.recvfrom(fd, buffer, size, flags, from, from_size);
+                                        sockaddr* from, ares_socklen_t* from_size, void* data) {
+    const auto* c = static_cast<channel*>(data);
+    const ssize_t n = sys::real.recvfrom(fd, buffer, size, flags, from, from_size);
+    return c->settings_.tcp ? n : c->complete_header(static_cast<unsigned char*>(buffer), n, size);
 }
 
-ares_ssize_t channel_callbacks::send(ares_socket_t fd, const iovec* iov, int count, void*) {
+ares_ssize_t channel_callbacks::send(ares_socket_t fd, const iovec* iov, int count, void* data) {
+    auto* c = static_cast<channel*>(data);
+    if (!c->settings_.tcp) {
+        c->sent(iov, count);
+    }
     msghdr m{};
     m.msg_iov = const_cast<iovec*>(iov);
     m.msg_iovlen = static_cast<std::size_t>(count);

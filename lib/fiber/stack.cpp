@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <cerrno>
 #include <cstdlib>
 #include <new>
 #include <sys/resource.h>
@@ -168,7 +169,9 @@ stack* stack_pool::carve(shelf& from, std::size_t index, std::size_t size) noexc
         }
     }
     std::byte* base = home->unused;
+    const int saved = errno; // of the fiber on whose stack the hub works
     const guard_result guard = guard_stack(base, *home);
+    errno = saved;
     if (guard == guard_result::out_of_memory) {
         return nullptr;
     }
@@ -189,7 +192,9 @@ stack* stack_pool::carve(shelf& from, std::size_t index, std::size_t size) noexc
 slab* stack_pool::add_slab(shelf& to, std::size_t stack_size) noexcept {
     const bool single = &to == &shelves_[single_shelf];
     const std::size_t bytes = std::min(first_slab << std::min(to.slabs, 8u), largest_slab);
+    const int saved = errno;
     slab* s = map_slab(stack_size, single ? 1 : std::max(bytes / stack_size, std::size_t{1}));
+    errno = saved;
     if (s != nullptr) {
         s->next = slabs_;
         slabs_ = s;

@@ -2,6 +2,7 @@
 #include "hub/hub_core.hpp"
 
 #include "base/cycle_counter.hpp"
+#include "base/single_threaded.hpp"
 #include "fiber/overflow.hpp"
 #include "fiber/switch.hpp"
 #include "hub/task_access.hpp"
@@ -17,15 +18,12 @@ thread_local constinit hub_core* hub_core::current_hub_ [[gnu::tls_model("initia
 
 namespace {
 
-/// A wait's deadline, on the waiting fiber's stack.
-struct wait_timer : timer {
-    ticket who;
-};
-
 /// The hub works on the stack, and with the errno, of whichever fiber parked last.
 class keep_errno {
 public:
-    explicit keep_errno(const thread_cells& cells) noexcept : cell_(*cells.error), value_(cell_) {}
+    explicit keep_errno(const thread_cells& cells) noexcept
+        : cell_(*cells.error)
+        , value_(cell_) {}
     ~keep_errno() { cell_ = value_; }
     keep_errno(const keep_errno&) = delete;
     keep_errno& operator=(const keep_errno&) = delete;
@@ -35,6 +33,21 @@ private:
     int value_;
 };
 
+/// The one step that decides among those who compete for a ticket.
+inline bool change_word(ticket t, std::uint64_t to) noexcept {
+    std::atomic<std::uint64_t>& word = t.fiber->word;
+    std::uint64_t expected = t.value;
+    if (!single_threaded()) {
+        return word.compare_exchange_strong(expected, to, std::memory_order_acq_rel,
+                                            std::memory_order_acquire);
+    }
+    if (word.load(std::memory_order_relaxed) != expected) {
+        return false;
+    }
+    word.store(to, std::memory_order_relaxed);
+    return true;
+}
+
 } // namespace
 
 hub_core::hub_core(std::unique_ptr<reactor> r)
@@ -42,6 +55,7 @@ hub_core::hub_core(std::unique_ptr<reactor> r)
     , reactor_(std::move(r)) {
     main_.home = this;
     main_.stk = &main_stack_;
+    main_.extra = &main_extra_;
 }
 
 hub_core::~hub_core() = default;
@@ -70,6 +84,7 @@ void hub_core::stack_main(stack& s) noexcept {
     for (;;) {
         hub_core& hub = *current_hub_;
         fiber_record& self = *hub.running_;
+        *hub.cells_.error = 0; // as of a new thread
         task_access::run(*self.job);
         stack_pool::check_canary(s);
         hub.finish(self);
@@ -104,8 +119,8 @@ running_fiber hub_core::describe_running() noexcept {
 
 bool hub_core::give_stack(fiber_record& r, stack* own) noexcept {
     stack* s = own;
-    if (s == nullptr || s->size != stack_pool::rounded(r.stack_size)) {
-        s = stacks_.acquire(r.stack_size);
+    if (s == nullptr || s->size != stack_pool::rounded(r.extra->stack_size)) {
+        s = stacks_.acquire(r.extra->stack_size);
     }
     if (s == nullptr) {
         abandon(r, std::make_exception_ptr(std::bad_alloc()));
@@ -174,17 +189,11 @@ ticket hub_core::prepare() noexcept {
 }
 
 bool hub_core::withdraw(ticket t) noexcept {
-    std::uint64_t expected = t.value;
-    return t.fiber->word.compare_exchange_strong(expected, t.value & ~ticket_state_mask,
-                                                 std::memory_order_acq_rel,
-                                                 std::memory_order_acquire);
+    return change_word(t, t.value & ~ticket_state_mask);
 }
 
 bool hub_core::wake_up(ticket t, wake why) noexcept {
-    std::uint64_t expected = t.value;
-    const std::uint64_t won = (t.value & ~ticket_state_mask) | static_cast<std::uint64_t>(why);
-    if (!t.fiber->word.compare_exchange_strong(expected, won, std::memory_order_acq_rel,
-                                               std::memory_order_relaxed)) {
+    if (!change_word(t, (t.value & ~ticket_state_mask) | static_cast<std::uint64_t>(why))) {
         return false;
     }
     // From here the fiber cannot go on before it is queued, so its record is ours to read.
@@ -194,6 +203,9 @@ bool hub_core::wake_up(ticket t, wake why) noexcept {
 
 void hub_core::make_ready(fiber_record& r) noexcept {
     if (current_hub_ == this) {
+        // It runs soon, and its stack is cold where many wait.
+        __builtin_prefetch(r.context.handle);
+        __builtin_prefetch(static_cast<std::byte*>(r.context.handle) + 64);
         ready_.push(&r);
     } else if (woken_.push(&r)) {
         notify();
@@ -213,14 +225,15 @@ wake hub_core::park(ticket t, const wait_reason& why, time_point deadline) noexc
     fiber_record& self = *t.fiber;
     ++counters_.waits[static_cast<std::size_t>(why.kind)];
     self.waiting = &why;
-    wait_timer alarm;
     if (deadline != never) {
-        alarm.deadline = deadline;
-        alarm.who = t;
-        timers_.insert(alarm);
+        self.extra->deadline = deadline;
+        self.extra->waiting = t;
+        timers_.insert(*self.extra);
     }
     switch_to(pick_next(nullptr));
-    timers_.remove(alarm);
+    if (deadline != never) {
+        timers_.remove(*self.extra);
+    }
     self.waiting = nullptr;
     return static_cast<wake>(self.word.load(std::memory_order_acquire) & ticket_state_mask);
 }
@@ -234,10 +247,11 @@ std::size_t hub_core::others() const noexcept {
 }
 
 void hub_core::drain() noexcept {
-    // A fiber that drains does not wait for itself, nor for others that drain.
+    // A fiber that drains does not wait for itself, nor for others that drain. The main fiber can
+    // wait for those too, because nobody waits for it.
     const bool is_fiber = running_ != &main_;
     draining_fibers_ += is_fiber ? 1 : 0;
-    while (others() != 0) {
+    while ((is_fiber ? others() : live_) != 0) {
         waiter self;
         self.who = prepare();
         push_waiter(drainers_, self);
@@ -261,6 +275,23 @@ void hub_core::check() noexcept {
     }
     if (late || --checks_until_poll_ == 0) {
         service();
+    }
+    if (schedule_ != nullptr) {
+        perturb();
+    }
+}
+
+/// For tests: another fiber than the first goes on, now and then after a poll, and the next switch
+/// comes here again.
+void hub_core::perturb() noexcept {
+    check_at_ = switches_ + 1;
+    if (schedule_->choose(4) == 0) {
+        service();
+    }
+    if (!ready_.empty()) {
+        for (std::size_t n = schedule_->choose(ready_.size()); n != 0; --n) {
+            ready_.push(ready_.pop());
+        }
     }
 }
 
@@ -302,7 +333,7 @@ void hub_core::on_ready(std::uint64_t token, std::uint32_t events) noexcept {
 
 void hub_core::fire_timers(time_point now) noexcept {
     while (timer* t = timers_.pop_due(now)) {
-        wake_up(static_cast<wait_timer*>(t)->who, wake::timeout);
+        wake_up(static_cast<fiber_extra*>(t)->waiting, wake::timeout);
     }
 }
 

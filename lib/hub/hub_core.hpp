@@ -98,7 +98,8 @@ public:
 
     void yield() noexcept;
     wake sleep_until(time_point deadline) noexcept;
-    void drain() noexcept; ///< until every other fiber ended that does not itself wait here
+    /// Until every other fiber ended; a fiber does not wait for those that wait here themselves.
+    void drain() noexcept;
 
     /// One operation that completed without waiting. Yields when a fiber did many in a row: one
     /// whose operations never wait must not starve the others.
@@ -134,6 +135,22 @@ public:
     /// ends and is not the main fiber, the process exits with status 0, as with threads.
     void forked();
 
+    /// In the child of a fork, on a hub whose thread is not there.
+    void lost_in_fork() noexcept;
+
+    /// Where tests put chance in the place of order. Null: the first comes first.
+    class schedule {
+    public:
+        virtual std::size_t choose(std::size_t below) noexcept = 0;
+
+    protected:
+        ~schedule() = default;
+    };
+    void set_schedule(schedule* s) noexcept {
+        schedule_ = s;
+        check_at_ = switches_ + 1;
+    }
+
     static constexpr std::uint32_t operations_per_turn = 64;
     static constexpr std::size_t ready_target = 64; ///< unstarted fibers wait while so many can run
 
@@ -144,6 +161,11 @@ private:
         std::size_t stack_size;
         std::uint64_t generation;
         arrival* next = nullptr;
+    };
+
+    struct record_slab {
+        std::unique_ptr<fiber_record[]> records;
+        std::unique_ptr<fiber_extra[]> extras;
     };
 
     static void stack_main(stack& s) noexcept;
@@ -159,6 +181,7 @@ private:
     void resume(saved_context& from, fiber_record& next) noexcept;
     void switch_to(fiber_record& next) noexcept;
     void check() noexcept;
+    void perturb() noexcept;
     void service() noexcept;
     void wait_for_work() noexcept;
     void take_inboxes() noexcept;
@@ -167,6 +190,8 @@ private:
     void start(task& t, std::size_t stack_size);
     void finish(fiber_record& r) noexcept;
     void abandon(fiber_record& r, const std::exception_ptr& why) noexcept;
+    void ended(fiber_record& r) noexcept;
+    void keep_lost(task& t) noexcept;
     fiber_record* new_record();
     void recycle(fiber_record& r) noexcept;
     std::size_t others() const noexcept;
@@ -206,10 +231,13 @@ private:
     stack_pool stacks_;
     stack main_stack_; ///< the thread's own; only its description
     fiber_record main_;
+    fiber_extra main_extra_;
     std::unique_ptr<reactor> reactor_;
     reactor::listener* listener_ = nullptr;
     std::array<std::unique_ptr<hub_extension>, extension_slots> extensions_;
-    std::vector<std::unique_ptr<fiber_record[]>> slabs_;
+    std::vector<record_slab> slabs_;
+    std::vector<task*> lost_; ///< of fibers that never go on; only leak checkers look here
+    schedule* schedule_ = nullptr;
 
     // What other threads touch.
     alignas(64) inbox<fiber_record> woken_;

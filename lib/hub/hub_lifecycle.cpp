@@ -18,6 +18,12 @@ constexpr std::size_t records_per_slab = 256;
 constexpr std::uint64_t ids_per_block = 256;
 std::atomic<std::uint64_t> next_id_block{1};
 
+/// Whoever holds a ticket of this fiber holds nothing any more.
+void void_tickets(fiber_record& r) noexcept {
+    r.word.store((r.word.load(std::memory_order_relaxed) | ticket_state_mask) + 1,
+                 std::memory_order_release);
+}
+
 std::exception_ptr hub_ended() {
     return std::make_exception_ptr(std::system_error(
         ECANCELED, std::system_category(), "the fiber's thread ended before the fiber did"));
@@ -37,11 +43,14 @@ std::uint64_t hub_core::next_id() noexcept {
 
 fiber_record* hub_core::new_record() {
     if (free_records_ == nullptr) {
-        auto slab = std::make_unique<fiber_record[]>(records_per_slab);
-        fiber_record* first = slab.get();
+        record_slab slab{std::make_unique<fiber_record[]>(records_per_slab),
+                         std::make_unique<fiber_extra[]>(records_per_slab)};
+        fiber_record* first = slab.records.get();
+        fiber_extra* first_extra = slab.extras.get();
         slabs_.push_back(std::move(slab));
         for (std::size_t i = records_per_slab; i-- > 0;) {
             first[i].home = this;
+            first[i].extra = &first_extra[i];
             recycle(first[i]);
         }
     }
@@ -60,10 +69,10 @@ void hub_core::recycle(fiber_record& r) noexcept {
 
 template <typename Visit>
 void hub_core::for_each_live(Visit visit) {
-    for (auto& slab : slabs_) {
+    for (std::size_t s = 0; s < slabs_.size(); ++s) { // a visit may add some
         for (std::size_t i = 0; i < records_per_slab; ++i) {
-            if (slab[i].job != nullptr) {
-                visit(slab[i]);
+            if (slabs_[s].records[i].job != nullptr) {
+                visit(slabs_[s].records[i]);
             }
         }
     }
@@ -74,7 +83,7 @@ void hub_core::for_each_live(Visit visit) {
 void hub_core::start(task& t, std::size_t stack_size) {
     fiber_record* r = new_record();
     r->job = &t;
-    r->stack_size = stack_size;
+    r->extra->stack_size = stack_size;
     ++counters_.spawned;
     ++live_;
     // Through the backlog if anyone waits there: first come, first served.
@@ -124,6 +133,10 @@ void hub_core::finish(fiber_record& r) noexcept {
     task& job = *r.job;
     task_access::complete(job);
     job.release();
+    ended(r);
+}
+
+void hub_core::ended(fiber_record& r) noexcept {
     recycle(r);
     ++counters_.finished;
     --live_;
@@ -132,13 +145,26 @@ void hub_core::finish(fiber_record& r) noexcept {
     }
 }
 
-/// Ends a fiber that will not run (again). Its stack, if it has one, is never unwound nor reused:
-/// others may hold pointers to it.
+/// Ends a fiber that will not run (again). If it ever ran, its stack is never unwound nor reused,
+/// and its function and arguments are not destroyed: others may hold pointers to them.
 void hub_core::abandon(fiber_record& r, const std::exception_ptr& why) noexcept {
-    r.word.store((r.word.load(std::memory_order_relaxed) | ticket_state_mask) + 1,
-                 std::memory_order_release);
-    task_access::fail(*r.job, why);
-    finish(r);
+    void_tickets(r);
+    task& job = *r.job;
+    task_access::fail(job, why);
+    task_access::complete(job);
+    if (r.stk == nullptr) {
+        job.release();
+    } else {
+        keep_lost(job);
+    }
+    ended(r);
+}
+
+void hub_core::keep_lost(task& t) noexcept {
+    try {
+        lost_.push_back(&t);
+    } catch (const std::bad_alloc&) { // then it is lost to leak checkers too
+    }
 }
 
 // -------------------------------------------------------------------------------------- the thread
@@ -182,12 +208,13 @@ std::size_t hub_core::detach_thread(time_point give_up) noexcept {
         ::syscall(SYS_sched_yield);
     }
     woken_.close();
-    ready_.clear();
-    backlog_.clear();
     timers_.clear();
-    if (left != 0) {
-        const std::exception_ptr why = hub_ended();
-        for_each_live([&](fiber_record& r) { abandon(r, why); });
+    drainers_ = nullptr; // on stacks that are left alone from here on
+    draining_fibers_ = 0;
+    while (live_ != 0) { // the destructor of a function that never ran may spawn
+        ready_.clear();
+        backlog_.clear();
+        for_each_live([this, why = hub_ended()](fiber_record& r) { abandon(r, why); });
     }
     for (auto& e : extensions_) {
         if (e != nullptr) {
@@ -214,13 +241,17 @@ void hub_core::forked() {
     woken_.reopen();
     arrivals_.reopen();
     sleeping_.store(false, std::memory_order_relaxed);
-    // The parent's other fibers are not here: whoever holds a ticket of theirs holds nothing.
+    // The parent's other fibers are not here. Their records are not used again, because what those
+    // fibers linked into somebody's list is still there.
     for_each_live([this](fiber_record& r) {
         if (&r != running_) {
-            r.word.store((r.word.load(std::memory_order_relaxed) | ticket_state_mask) + 1,
-                         std::memory_order_relaxed);
+            void_tickets(r);
+            keep_lost(*std::exchange(r.job, nullptr));
         }
     });
+    if (running_ != &main_) {
+        void_tickets(main_);
+    }
     sole_survivor_ = running_ == &main_ ? nullptr : running_;
     live_ = sole_survivor_ == nullptr ? 0 : 1;
     reactor_->forked();
@@ -229,6 +260,11 @@ void hub_core::forked() {
             e->forked();
         }
     }
+}
+
+void hub_core::lost_in_fork() noexcept {
+    const std::uint64_t g = generation_.load(std::memory_order_relaxed);
+    generation_.store(g + g % 2, std::memory_order_release); // ended, if it had not before
 }
 
 } // namespace tendril::detail

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 #include "hub/task_access.hpp"
 
+#include "base/single_threaded.hpp"
 #include "hub/hub_core.hpp"
 
 #include <cstdio>
@@ -27,6 +28,11 @@ class state_lock {
 public:
     explicit state_lock(std::atomic<std::uint8_t>& word, std::uint8_t also_set = 0) noexcept
         : word_(word) {
+        if (single_threaded()) {
+            before_ = static_cast<std::uint8_t>(word_.load(std::memory_order_relaxed) | also_set);
+            word_.store(before_, std::memory_order_relaxed);
+            return;
+        }
         const auto bits = static_cast<std::uint8_t>(task_access::locked | also_set);
         unsigned spins = 0;
         while (((before_ = word_.fetch_or(bits, std::memory_order_acq_rel)) &
@@ -97,6 +103,10 @@ bool task_access::join(task& t, time_point deadline) {
         throw std::system_error(EDEADLK, std::system_category(),
                                 "join fiber #" + std::to_string(t.id_) + " by itself");
     }
+    if (deadline != never && deadline <= hub.now()) {
+        hub.charge(); // whoever only looks, again and again, must not keep it from ending
+        return t.done();
+    }
     waiter self;
     self.who = hub.prepare();
     {
@@ -137,9 +147,13 @@ task::~task() {
 }
 
 void task::release() noexcept {
-    // The last owner has nobody to race with.
-    if (references_.load(std::memory_order_acquire) == 1 ||
-        references_.fetch_sub(1, std::memory_order_acq_rel) == 1) {
+    const std::uint32_t owners = references_.load(std::memory_order_acquire);
+    // The last owner has nobody to race with, nor has the only thread.
+    if (owners == 1) {
+        delete this;
+    } else if (single_threaded()) {
+        references_.store(owners - 1, std::memory_order_relaxed);
+    } else if (references_.fetch_sub(1, std::memory_order_acq_rel) == 1) {
         delete this;
     }
 }

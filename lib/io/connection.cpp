@@ -53,24 +53,12 @@ int start_connect(int fd, const sockaddr* to, socklen_t to_size) noexcept {
     return r;
 }
 
-/// The outcome of a connection attempt in progress, or -EAGAIN.
+/// The outcome of an attempt in progress, or -EALREADY. Asked by connecting again: SO_ERROR tells
+/// it too, but leaves the socket in its connecting state, so the program's next connect would give
+/// 0 or ECONNABORTED in place of EISCONN or its own outcome.
 int connect_outcome(int fd, const sockaddr* to, socklen_t to_size) noexcept {
-    pollfd p{fd, POLLOUT, 0};
-    if (sys::real.poll(&p, 1, 0) == 0) {
-        return -EAGAIN;
-    }
-    if (kind_of(fd) == fd_kind::tcp) {
-        // Asked by connect itself, which leaves the socket as a blocking connect would: connected
-        // (the next one gives EISCONN), or free for another attempt.
-        const int r = start_connect(fd, to, to_size);
-        return r == -EALREADY || r == -EINPROGRESS ? -EAGAIN : r == -EISCONN ? 0 : r;
-    }
-    int error = 0;
-    socklen_t size = sizeof error;
-    if (sys::real.getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size) != 0) {
-        return -errno;
-    }
-    return -error;
+    const int r = start_connect(fd, to, to_size);
+    return r == -EISCONN ? 0 : r;
 }
 
 } // namespace

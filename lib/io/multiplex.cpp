@@ -217,16 +217,33 @@ int select(int nfds, fd_set* in, fd_set* out, fd_set* pri, options& o) noexcept 
             fds[i++] = {fd, static_cast<short>(events), 0};
         }
     }
+    const auto reported = [&](const pollfd& p) {
+        return (sets[0].has(p.fd) && (p.revents & in_set) != 0) ||
+               (sets[1].has(p.fd) && (p.revents & out_set) != 0) ||
+               (sets[2].has(p.fd) && (p.revents & pri_set) != 0);
+    };
+    pollfd* const end = fds.get() + count;
     options inner = o;
     inner.what = o.what != nullptr ? o.what : "select";
-    const int ready = poll(fds.get(), count, inner);
-    o.waited = inner.waited;
-    if (ready < 0) {
-        return ready;
-    }
-    if (std::any_of(fds.get(), fds.get() + count,
-                    [](const pollfd& p) { return (p.revents & POLLNVAL) != 0; })) {
-        return -EBADF;
+    for (;;) {
+        const int ready = poll(fds.get(), count, inner);
+        o.waited = o.waited || inner.waited;
+        if (ready < 0) {
+            return ready;
+        }
+        if (std::any_of(fds.get(), end,
+                        [](const pollfd& p) { return (p.revents & POLLNVAL) != 0; })) {
+            return -EBADF;
+        }
+        const time_point now = std::chrono::steady_clock::now();
+        if (ready == 0 || o.deadline <= now || std::any_of(fds.get(), end, reported)) {
+            break;
+        }
+        // A POLLHUP that none of the sets asks for, which poll would tell again and again.
+        if (const int ended = sleep(std::min(o.deadline, now + hub_io::retry_interval), inner);
+            ended != 0) {
+            return ended;
+        }
     }
     int kept = 0;
     for (i = 0; i < count; ++i) {

@@ -25,22 +25,34 @@ struct registry {
     std::vector<hub_core*> idle;
 };
 
+constinit registry* made_registry = nullptr;
+
+void forked_child() {
+    hub_core* const own = hub_core::current_or_null();
+    for (const auto& hub : made_registry->all) {
+        if (hub.get() != own) {
+            hub->lost_in_fork();
+        }
+    }
+    made_registry->idle.clear(); // their epoll fds are the parent's
+    made_registry->mutex.unlock();
+    if (own != nullptr) {
+        own->forked();
+    }
+}
+
 registry& hubs() {
     static registry* const r = [] {
-        pthread_atfork(nullptr, nullptr, [] {
-            // The threads that owned the other hubs are not here, nor is whoever held the mutex.
-            // What the parent's hubs held is left alone.
-            new (&hubs()) registry;
-            if (hub_core* own = hub_core::current_or_null()) {
-                own->forked();
-            }
-        });
-        return new registry;
+        made_registry = new registry;
+        pthread_atfork([] { made_registry->mutex.lock(); }, [] { made_registry->mutex.unlock(); },
+                       &forked_child);
+        return made_registry;
     }();
     return *r;
 }
 
 void give_back(hub_core& hub) {
+    hub_ends(hub);
     const time_point give_up = hub.now() + settings().exit_grace;
     const std::size_t abandoned = hub.detach_thread(give_up);
     if (abandoned != 0) {
@@ -52,16 +64,40 @@ void give_back(hub_core& hub) {
     hubs().idle.push_back(&hub);
 }
 
-/// Ends the thread's hub with the thread. Not with the process: there, fibers are abandoned.
+/// Ends the thread's hub among its thread_local objects, which the fibers that still run may use.
+/// exit(3) destroys those too, but there fibers are abandoned: known by the thread, the main one,
+/// or by the call coming from a fiber. (From another thread's main fiber it cannot be known.)
 struct thread_end {
-    hub_core* hub = nullptr;
+    bool armed = false;
     ~thread_end() {
-        if (hub != nullptr && ::getpid() != static_cast<pid_t>(::syscall(SYS_gettid))) {
-            hub_ends(*hub);
+        hub_core* const hub = hub_core::current_or_null();
+        if (armed && hub != nullptr && &hub->running() == &hub->main_fiber() &&
+            ::getpid() != static_cast<pid_t>(::syscall(SYS_gettid))) {
             give_back(*hub);
         }
     }
 };
+
+/// Ends what thread_end could not: the hub of a main thread that ends by pthread_exit(3), and one
+/// that the destructor of a thread_local object made. Not called by exit(3).
+void end_late(void*) {
+    if (hub_core* const hub = hub_core::current_or_null()) {
+        give_back(*hub);
+    }
+}
+
+/// Arms both for the calling thread.
+void end_with_thread(hub_core& hub) {
+    static const struct end_key {
+        pthread_key_t key{};
+        bool made = pthread_key_create(&key, &end_late) == 0;
+    } late;
+    static thread_local thread_end end;
+    end.armed = true;
+    if (late.made) {
+        pthread_setspecific(late.key, &hub);
+    }
+}
 
 hub_core& take_or_make() {
     {
@@ -84,11 +120,10 @@ hub_core& take_or_make() {
 } // namespace
 
 hub_core& make_thread_hub() {
-    static thread_local thread_end end;
     hub_core& hub = take_or_make();
     hub.attach_thread();
+    end_with_thread(hub);
     hub_began(hub);
-    end.hub = &hub;
     return hub;
 }
 

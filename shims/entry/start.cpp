@@ -75,27 +75,33 @@ void start() noexcept {
 }
 
 bool interposes() noexcept {
+    std::size_t here = 0;
     std::size_t elsewhere = 0;
+    char names[2048];
+    text list(names, sizeof names);
     for (std::size_t i = 0; i < entry_count; ++i) {
-        elsewhere += dlsym(RTLD_DEFAULT, entries[i].name) != entries[i].address ? 1U : 0U;
+        // A name that only old programs know is nobody else's, so it tells nothing.
+        if (dlsym(RTLD_NEXT, entries[i].name) == nullptr) {
+            continue;
+        }
+        if (dlsym(RTLD_DEFAULT, entries[i].name) == entries[i].address) {
+            ++here;
+        } else {
+            ++elsewhere;
+            list.add(" %s", entries[i].name);
+        }
     }
-    if (elsewhere == entry_count) {
+    if (here == 0) {
         dprintf(STDERR_FILENO, "tendril: this shim interposes nothing: it was loaded too late, or "
                                "another copy comes first. Preload it (tendril run, LD_PRELOAD) or "
                                "link it before libc\n");
     } else if (elsewhere != 0) {
-        dprintf(STDERR_FILENO, "tendril: another library comes before the shim for:");
-        for (std::size_t i = 0; i < entry_count; ++i) {
-            if (dlsym(RTLD_DEFAULT, entries[i].name) != entries[i].address) {
-                dprintf(STDERR_FILENO, " %s", entries[i].name);
-            }
-        }
-        dprintf(STDERR_FILENO, "\n");
+        dprintf(STDERR_FILENO, "tendril: another library comes before the shim for:%s\n", names);
     } else if (setting.debug) {
         dprintf(STDERR_FILENO, "tendril: the shim interposes all of its %zu functions\n",
                 entry_count);
     }
-    return elsewhere != entry_count;
+    return here != 0;
 }
 
 const tendril_shim_hub* attached() noexcept {

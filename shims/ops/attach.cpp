@@ -49,16 +49,11 @@ int engage() noexcept {
 #define TENDRIL_OPERATION_yields(name) ops::name
 #define TENDRIL_OPERATION_tracks(name) ops::name
 #define TENDRIL_OPERATION_counts(name) nullptr
-#define TENDRIL_FAMILY_socket(operation) operation
-#define TENDRIL_FAMILY_time(operation) operation
-#define TENDRIL_FAMILY_poll(operation) operation
-#define TENDRIL_FAMILY_dns(operation) nullptr
-#define TENDRIL_FAMILY_always(operation) operation
 constexpr tendril_shim_ops operations = {
 #define TENDRIL_SYMBOL(name, family, kind, type, parameters, arguments, limits)                    \
-    TENDRIL_FAMILY_##family(TENDRIL_OPERATION_##kind(name)),
+    TENDRIL_OPERATION_##kind(name),
 #define TENDRIL_VARIADIC(name, family, kind, type, parameters, arguments, limits, last)            \
-    TENDRIL_FAMILY_##family(TENDRIL_OPERATION_##kind(name)),
+    TENDRIL_OPERATION_##kind(name),
 #include "shims/symbols.def"
 };
 

@@ -94,13 +94,16 @@ def wrong_includes(path):
 
 
 def build_files(path):
-    """What may build a source that is in no list: a CMakeLists.txt above it, or a helper in cmake/."""
+    """What may build a source that is in no list: a CMakeLists.txt above it, a helper in cmake/, or
+    a test beside its folder, which compiles it in several ways."""
     yield from (read(helper) for helper in files("cmake") if helper.endswith(".cmake"))
     folder = os.path.dirname(path)
     while folder:
         build = os.path.join(folder, "CMakeLists.txt")
         if os.path.exists(os.path.join(SOURCE, build)):
             yield read(build)
+        yield from (read(path) for path in files(os.path.dirname(folder) or "tests")
+                    if os.path.dirname(path) == os.path.dirname(folder) and path.endswith("_test.py"))
         folder = os.path.dirname(folder)
 
 

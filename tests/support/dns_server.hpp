@@ -403,7 +403,7 @@ public:
         dns_answer a;
         std::string name = q.lower();
         a.rcode = records_.count(name) != 0 ? dns_rcode::noerror : dns_rcode::nxdomain;
-        for (int hops = 0; hops < 16; ++hops) {
+        for (int hops = 0; hops < 8; ++hops) {
             const auto found = records_.find(name);
             if (found == records_.end()) {
                 break;

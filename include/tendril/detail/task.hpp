@@ -47,7 +47,7 @@ deadline_after(const std::chrono::duration<Rep, Period>& duration) {
         }
     } else {
         using seconds = std::chrono::duration<double>;
-        if (!(seconds(duration) < seconds(most))) { // also for a NaN
+        if (!(seconds(duration) < seconds(most) / 2)) { // also for a NaN; half, because it rounds
             return clock::time_point::max();
         }
     }

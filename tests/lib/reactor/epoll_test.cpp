@@ -1,0 +1,232 @@
+// SPDX-License-Identifier: BSL-1.0
+// The reactor contract, held against epoll.
+#include "reactor/epoll.hpp"
+#include "support/sockets.hpp"
+#include "sys/calls.hpp"
+
+#include <array>
+#include <atomic>
+#include <chrono>
+#include <gtest/gtest.h>
+#include <sys/time.h>
+#include <sys/wait.h>
+#include <thread>
+#include <utility>
+#include <vector>
+
+namespace {
+
+using namespace std::chrono_literals;
+using namespace tendril::test;
+using tendril::detail::epoll_reactor;
+using tendril::detail::never;
+using tendril::detail::time_point;
+namespace readiness = tendril::detail::readiness;
+
+struct log final : tendril::detail::reactor::listener {
+    std::vector<std::pair<std::uint64_t, std::uint32_t>> reports;
+    void on_ready(std::uint64_t token, std::uint32_t events) noexcept override {
+        reports.emplace_back(token, events);
+    }
+    std::uint32_t take() {
+        std::uint32_t all = 0;
+        for (const auto& report : std::exchange(reports, {})) {
+            all |= report.second;
+        }
+        return all;
+    }
+};
+
+constexpr std::uint32_t all_events =
+    readiness::in | readiness::out | readiness::pri | readiness::rdhup;
+
+class epoll : public testing::Test {
+protected:
+    std::uint32_t poll_now() {
+        reactor_.poll(time_point::min(), log_);
+        return log_.take();
+    }
+    epoll_reactor reactor_;
+    log log_;
+};
+
+TEST_F(epoll, reports_edges_once) {
+    const fd_pair pair = tcp_pair();
+    ASSERT_EQ(reactor_.watch(pair.a, 7, readiness::in), 0);
+    EXPECT_EQ(poll_now(), 0U);
+    ASSERT_EQ(::write(pair.b, "x", 1), 1);
+    reactor_.poll(never, log_);
+    ASSERT_EQ(log_.reports.size(), 1U);
+    EXPECT_EQ(log_.reports[0].first, 7U);
+    EXPECT_EQ(log_.take(), readiness::in);
+    EXPECT_EQ(poll_now(), 0U); // still readable, but no edge
+    ASSERT_EQ(::write(pair.b, "x", 1), 1);
+    EXPECT_EQ(poll_now(), readiness::in);
+}
+
+TEST_F(epoll, reports_what_is_ready_already) {
+    const fd_pair pair = tcp_pair();
+    ASSERT_EQ(::write(pair.b, "x", 1), 1);
+    ASSERT_EQ(reactor_.watch(pair.a, 1, all_events), 0);
+    EXPECT_EQ(poll_now(), readiness::in | readiness::out);
+    ASSERT_EQ(reactor_.rewatch(pair.a, 2, readiness::in), 0);
+    reactor_.poll(time_point::min(), log_);
+    ASSERT_EQ(log_.reports.size(), 1U);
+    EXPECT_EQ(log_.reports[0].first, 2U);
+    EXPECT_EQ(log_.take(), readiness::in);
+}
+
+TEST_F(epoll, tells_every_kind_of_event) {
+    fd_pair pair = tcp_pair();
+    ASSERT_EQ(reactor_.watch(pair.a, 1, readiness::in | readiness::pri | readiness::rdhup), 0);
+    ASSERT_EQ(::send(pair.b, "!", 1, MSG_OOB), 1);
+    EXPECT_EQ(poll_now() & readiness::pri, readiness::pri);
+    ASSERT_EQ(::shutdown(pair.b, SHUT_WR), 0);
+    EXPECT_EQ(poll_now() & (readiness::in | readiness::rdhup), readiness::in | readiness::rdhup);
+    ASSERT_EQ(::shutdown(pair.a, SHUT_WR), 0);
+    pair.b.reset();
+    EXPECT_EQ(poll_now() & readiness::hup, readiness::hup);
+    fd_pair broken = pipe_pair();
+    ASSERT_EQ(reactor_.watch(broken.b, 2, readiness::out), 0);
+    poll_now();
+    broken.a.reset();
+    EXPECT_EQ(poll_now() & readiness::err, readiness::err);
+}
+
+TEST_F(epoll, answers_with_the_errors_of_the_contract) {
+    const owned_fd file(check(::open("/tmp", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600), "open"));
+    EXPECT_EQ(reactor_.watch(file, 1, readiness::in), EPERM);
+    const fd_pair pair = tcp_pair();
+    EXPECT_EQ(reactor_.rewatch(pair.a, 1, readiness::in), ENOENT);
+    EXPECT_EQ(reactor_.unwatch(pair.a), ENOENT);
+    EXPECT_EQ(reactor_.watch(pair.a, 1, readiness::in), 0);
+    EXPECT_EQ(reactor_.watch(pair.a, 1, readiness::in), EEXIST);
+    EXPECT_EQ(reactor_.unwatch(pair.a), 0);
+    EXPECT_EQ(reactor_.watch(-1, 1, readiness::in), EBADF);
+}
+
+TEST_F(epoll, waits_until_the_deadline_and_not_longer) {
+    const time_point until = reactor_.now() + 2ms;
+    reactor_.poll(until, log_);
+    EXPECT_GE(reactor_.now(), until);
+    reactor_.poll(reactor_.now() - 1h, log_);
+    EXPECT_EQ(log_.take(), 0U);
+}
+
+// Linux before 5.11, or a seccomp filter that does not know the call.
+TEST_F(epoll, does_without_epoll_pwait2) {
+    for (const int error : {ENOSYS, EPERM}) {
+        static int refusal;
+        refusal = error;
+        const tendril::sys::calls saved = tendril::sys::real;
+        tendril::sys::real.epoll_pwait2 = [](int, epoll_event*, int, const timespec*,
+                                             const sigset_t*) -> int {
+            errno = refusal;
+            return -1;
+        };
+        epoll_reactor reactor;
+        for (int i = 0; i < 2; ++i) {
+            const time_point until = reactor.now() + 1500us;
+            reactor.poll(until, log_);
+            EXPECT_GE(reactor.now(), until);
+        }
+        tendril::sys::real = saved;
+    }
+}
+
+TEST_F(epoll, is_interrupted_from_another_thread) {
+    std::atomic<bool> stop{false};
+    std::thread other([&] {
+        while (!stop) {
+            reactor_.interrupt();
+            std::this_thread::yield();
+        }
+    });
+    for (int i = 0; i < 10; ++i) {
+        reactor_.poll(never, log_);
+    }
+    stop = true;
+    other.join();
+    EXPECT_EQ(log_.take(), 0U);
+}
+
+TEST_F(epoll, is_interrupted_by_a_signal_handler_but_not_by_the_signal) {
+    static epoll_reactor* target;
+    static std::atomic<int> ticks;
+    target = &reactor_;
+    ticks = 0;
+    struct sigaction action {};
+    struct sigaction saved {};
+    action.sa_handler = [](int) {
+        if (++ticks == 3) {
+            target->interrupt();
+        }
+    };
+    ASSERT_EQ(::sigaction(SIGALRM, &action, &saved), 0);
+    const itimerval often{{0, 1000}, {0, 1000}};
+    ASSERT_EQ(::setitimer(ITIMER_REAL, &often, nullptr), 0);
+    reactor_.poll(never, log_);
+    EXPECT_GE(ticks, 3);
+    const itimerval off{};
+    ::setitimer(ITIMER_REAL, &off, nullptr);
+    ::sigaction(SIGALRM, &saved, nullptr);
+}
+
+TEST_F(epoll, forgets_everything_on_reset_but_stays_interruptible) {
+    const fd_pair pair = tcp_pair();
+    ASSERT_EQ(reactor_.watch(pair.a, 1, readiness::in), 0);
+    ASSERT_EQ(reactor_.reset(), 0);
+    ASSERT_EQ(::write(pair.b, "x", 1), 1);
+    EXPECT_EQ(poll_now(), 0U);
+    EXPECT_EQ(reactor_.unwatch(pair.a), ENOENT);
+    reactor_.interrupt();
+    reactor_.poll(never, log_);
+    ASSERT_EQ(reactor_.watch(pair.a, 2, readiness::in), 0);
+    EXPECT_EQ(poll_now(), readiness::in);
+}
+
+TEST_F(epoll, delivers_more_than_a_batch) {
+    std::vector<fd_pair> pairs;
+    constexpr std::uint64_t many = 700;
+    for (std::uint64_t i = 0; i < many; ++i) {
+        if (pairs.empty() || i % 400 == 0) {
+            pairs.push_back(pipe_pair());
+        }
+    }
+    // Duplicates of two readable pipes, each registered by itself.
+    std::vector<owned_fd> copies;
+    for (std::uint64_t i = 0; i < many; ++i) {
+        copies.emplace_back(check(::fcntl(pairs[i % 2].a, F_DUPFD_CLOEXEC, 0), "dup"));
+        ASSERT_EQ(reactor_.watch(copies.back(), i, readiness::in), 0);
+    }
+    for (const fd_pair& pair : pairs) {
+        ASSERT_EQ(::write(pair.b, "x", 1), 1);
+    }
+    while (log_.reports.size() < many) {
+        reactor_.poll(never, log_);
+    }
+    EXPECT_EQ(log_.reports.size(), many);
+}
+
+TEST_F(epoll, starts_anew_in_a_forked_child_and_leaves_the_parent_alone) {
+    const fd_pair pair = tcp_pair();
+    ASSERT_EQ(reactor_.watch(pair.a, 1, readiness::in), 0);
+    const pid_t child = ::fork();
+    if (child == 0) {
+        reactor_.forked();
+        bool good = reactor_.unwatch(pair.a) == ENOENT && poll_now() == 0;
+        good = good && reactor_.watch(pair.a, 2, readiness::in) == 0;
+        good = good && ::write(pair.b, "x", 1) == 1 && poll_now() == readiness::in;
+        good = good && reactor_.unwatch(pair.a) == 0;
+        reactor_.interrupt();
+        reactor_.poll(never, log_);
+        ::_exit(good ? 0 : 1);
+    }
+    int status = -1;
+    ASSERT_EQ(::waitpid(child, &status, 0), child);
+    EXPECT_EQ(status, 0);
+    reactor_.poll(never, log_);
+    EXPECT_EQ(log_.take(), readiness::in);
+}
+
+} // namespace

@@ -1,0 +1,86 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSL-1.0
+"""Programs do the same with the shim as without it, engaged or not, however it came to them."""
+
+import functools
+import itertools
+import unittest
+
+import programs
+
+# What each must have waited for in the hub when it was engaged: a shim that does nothing would pass
+# every comparison.
+PROGRAMS = {
+    "bytes.c": {"read": 1, "recv": 1},
+    "connections.c": {"accept": 2},
+    "sleeps.c": {"sleep": 1, "usleep": 1, "nanosleep": 1, "clock_nanosleep": 8, "thrd_sleep": 1,
+                 "poll": 1, "ppoll": 1, "select": 1, "pselect": 1},
+    "readiness.c": {"poll": 20, "ppoll": 20, "select": 20, "pselect": 20, "epoll_wait": 2,
+                    "epoll_pwait": 1, "epoll_pwait2": 2},
+    "names.c": {},
+    "signals.c": {},
+    "vfork.c": {"recv": 1, "poll": 3},
+}
+
+
+class Transparency(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.workshop = programs.Workshop()
+        cls.addClassCleanup(cls.workshop.close)
+        cls.arguments = [cls.workshop.file("scratch")]
+
+    def compiled(self, source, variant="fortified", libraries=()):
+        return self.workshop.compile(source, programs.VARIANTS[variant], libraries)
+
+    @functools.lru_cache(maxsize=None)
+    def expected(self, source):
+        """What libc alone does. How the program was compiled makes no difference to it."""
+        return programs.run(self.compiled(source), *self.arguments)[0]
+
+    def check_idle(self, source, program, **environment):
+        self.assertEqual(programs.run(program, *self.arguments, **environment), (self.expected(source), ""))
+
+    def check_engaged(self, source, program, **environment):
+        statistics = self.workshop.file("statistics.json")
+        self.check_idle(source, program, TENDRIL_ENGAGE="main", TENDRIL_STATS=statistics, **environment)
+        functions = self.workshop.statistics()["functions"]
+        for function, least in PROGRAMS[source].items():
+            self.assertGreaterEqual(functions[function]["waited"], least, function)
+
+    def test_preloaded(self):
+        for source, variant in itertools.product(PROGRAMS, programs.VARIANTS):
+            with self.subTest(program=source, variant=variant):
+                self.expected(source)
+                program = self.compiled(source, variant)
+                self.check_idle(source, program, LD_PRELOAD=programs.SHIM)
+                self.check_engaged(source, program, LD_PRELOAD=programs.SHIM)
+
+    def test_linked(self):
+        for source in PROGRAMS:
+            with self.subTest(program=source):
+                self.expected(source)
+                program = self.compiled(source, libraries=programs.LINKED)
+                self.check_idle(source, program)
+                self.check_engaged(source, program)
+
+    def test_whole_archive(self):
+        for source in PROGRAMS:
+            with self.subTest(program=source):
+                self.expected(source)
+                program = self.compiled(source, libraries=programs.WHOLE_ARCHIVE)
+                self.check_idle(source, program)
+                self.check_engaged(source, program, LD_LIBRARY_PATH=programs.LIBRARIES)
+
+    def test_families_that_are_off_pass_through(self):
+        program = self.workshop.compile("sleeps.c")
+        statistics = self.workshop.file("statistics.json")
+        programs.run(programs.TOOL, "run", "--shim=time,dns", f"--stats={statistics}", program)
+        functions = self.workshop.statistics()["functions"]
+        self.assertEqual(functions["poll"], {"waited": 0, "at_once": 0, "passed_through": 1})
+        self.assertEqual(functions["sleep"]["passed_through"], 0)
+        self.assertGreaterEqual(functions["sleep"]["waited"], 1)
+
+
+if __name__ == "__main__":
+    unittest.main()
