@@ -3,6 +3,7 @@
 // a library that libc's own internals serve, by a vforked child.
 #include "io/hub_io.hpp"
 #include "sys/calls.hpp"
+#include "sys/own_fds.hpp"
 
 #include <algorithm>
 #include <bit>
@@ -73,7 +74,7 @@ void hub_io::rejuvenate(int fd) noexcept {
 
 void hub_io::arm() noexcept {
     if (period_fd_ < 0) {
-        period_fd_ = ::timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
+        period_fd_ = sys::adopt(::timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC));
         if (period_fd_ < 0 || poller().watch(period_fd_, period_token, readiness::in) != 0) {
             close_period(); // out of fds: the next wait tries again
             return;
@@ -86,7 +87,7 @@ void hub_io::arm() noexcept {
 
 void hub_io::close_period() noexcept {
     if (period_fd_ >= 0) {
-        sys::real.close(period_fd_);
+        sys::close_own(period_fd_);
         period_fd_ = -1;
     }
     armed_ = false;

@@ -5,7 +5,9 @@
 
 #include "shims/ops/call.hpp"
 #include "shims/ops/operations.hpp"
+#include "sys/own_fds.hpp"
 
+#include <climits>
 #include <cstdarg>
 #include <fcntl.h>
 #include <linux/close_range.h>
@@ -34,17 +36,41 @@ int fresh_pair(int result, const int* ends) noexcept {
     return negative(result);
 }
 
+/// Closes what is the program's in the range, and leaves the hub its own.
+int close_between(unsigned first, unsigned last, int flags) noexcept {
+    if (first <= last && (static_cast<unsigned>(flags) & CLOSE_RANGE_CLOEXEC) == 0) {
+        io::closing_range(first, last);
+    }
+    int result = 0;
+    for (unsigned begin = first;;) {
+        const int own = begin <= INT_MAX ? sys::next_own(static_cast<int>(begin)) : -1;
+        const bool skips = own >= 0 && static_cast<unsigned>(own) <= last;
+        if (!skips || static_cast<unsigned>(own) != begin) {
+            const unsigned end = skips ? static_cast<unsigned>(own) - 1 : last;
+            result = negative(libc.close_range(begin, end, flags));
+        }
+        if (!skips || result != 0 || static_cast<unsigned>(own) == last) {
+            return result;
+        }
+        begin = static_cast<unsigned>(own) + 1;
+    }
+}
+
 } // namespace
 
 int close(int fd) noexcept {
     return call(
-        tendril_shim_index_close, [&](hub_core&, io::options&) { return io::close(fd); },
+        tendril_shim_index_close,
+        // To the program the hub's fds do not exist.
+        [&](hub_core&, io::options&) { return sys::is_own(fd) ? -EBADF : io::close(fd); },
         [&] { return libc.close(fd); });
 }
 
 int dup2(int from, int to) noexcept {
     return call(
-        tendril_shim_index_dup2, [&](hub_core&, io::options&) { return io::dup2(from, to); },
+        tendril_shim_index_dup2,
+        // EBUSY is what dup(2) has for a number that is about to be taken.
+        [&](hub_core&, io::options&) { return sys::is_own(to) ? -EBUSY : io::dup2(from, to); },
         [&] { return libc.dup2(from, to); });
 }
 
@@ -57,12 +83,7 @@ int dup3(int from, int to, int flags) noexcept {
 int close_range(unsigned int first, unsigned int last, int flags) noexcept {
     return call(
         tendril_shim_index_close_range,
-        [&](hub_core&, io::options&) {
-            if (first <= last && (flags & CLOSE_RANGE_CLOEXEC) == 0) {
-                io::closing_range(first, last);
-            }
-            return negative(libc.close_range(first, last, flags));
-        },
+        [&](hub_core&, io::options&) { return close_between(first, last, flags); },
         [&] { return libc.close_range(first, last, flags); });
 }
 
@@ -70,8 +91,7 @@ void closefrom(int first) noexcept {
     call(
         tendril_shim_index_closefrom,
         [&](hub_core&, io::options&) {
-            io::closing_range(first < 0 ? 0U : static_cast<unsigned>(first), ~0U);
-            libc.closefrom(first);
+            close_between(first < 0 ? 0U : static_cast<unsigned>(first), ~0U, 0);
             return 0;
         },
         [&] {

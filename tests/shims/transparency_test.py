@@ -13,6 +13,7 @@ import programs
 PROGRAMS = {
     "bytes.c": {"read": 1, "recv": 1},
     "connections.c": {"accept": 2},
+    "descriptors.c": {"recv": 5, "poll": 5, "usleep": 5},
     "sleeps.c": {"sleep": 1, "usleep": 1, "nanosleep": 1, "clock_nanosleep": 8, "thrd_sleep": 1,
                  "poll": 1, "ppoll": 1, "select": 1, "pselect": 1},
     "readiness.c": {"poll": 20, "ppoll": 20, "select": 20, "pselect": 20, "epoll_wait": 2,

@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: BSL-1.0
+#include "sys/own_fds.hpp"
+
+#include "sys/calls.hpp"
+
+#include <array>
+#include <atomic>
+#include <bit>
+#include <cstddef>
+#include <cstdint>
+
+namespace tendril::sys {
+
+namespace {
+
+constexpr int first_own = 700; // below 1024, the usual limit
+constexpr int fds_per_word = 64;
+constexpr int most = 1 << 16; // an fd beyond is not remembered, only used
+
+constinit std::array<std::atomic<std::uint64_t>, most / fds_per_word> owned{};
+
+std::atomic<std::uint64_t>& word_of(int fd) noexcept {
+    return owned[static_cast<std::size_t>(fd / fds_per_word)];
+}
+
+std::uint64_t bit_of(int fd) noexcept {
+    return std::uint64_t{1} << (fd % fds_per_word);
+}
+
+} // namespace
+
+int adopt(int fd) noexcept {
+    if (fd < 0) {
+        return fd;
+    }
+    // Fails where the limit is lower, and when all numbers are taken.
+    const int moved = real.fcntl(fd, F_DUPFD_CLOEXEC, first_own);
+    if (moved >= 0) {
+        real.close(fd);
+        fd = moved;
+    }
+    if (fd < most) {
+        word_of(fd).fetch_or(bit_of(fd), std::memory_order_relaxed);
+    }
+    return fd;
+}
+
+void close_own(int fd) noexcept {
+    if (fd >= 0 && fd < most) {
+        word_of(fd).fetch_and(~bit_of(fd), std::memory_order_relaxed);
+    }
+    real.close(fd);
+}
+
+bool is_own(int fd) noexcept {
+    return fd >= 0 && fd < most && (word_of(fd).load(std::memory_order_relaxed) & bit_of(fd)) != 0;
+}
+
+int next_own(int fd) noexcept {
+    for (int at = fd < 0 ? 0 : fd; at < most; at = (at / fds_per_word + 1) * fds_per_word) {
+        const std::uint64_t rest = word_of(at).load(std::memory_order_relaxed) & ~(bit_of(at) - 1);
+        if (rest != 0) {
+            return at / fds_per_word * fds_per_word + std::countr_zero(rest);
+        }
+    }
+    return -1;
+}
+
+} // namespace tendril::sys
