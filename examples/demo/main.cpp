@@ -62,7 +62,9 @@ arguments parse(int argc, char** argv) {
         } else if (crawl_parse_url(argv[i], &url) != 0) {
             fail_usage("'" + argument + "' is not an http URL");
         } else {
-            parsed.url = argument;
+            char text[CRAWL_URL_MAX];
+            crawl_format_url(&url, text);
+            parsed.url = text;
         }
     }
     if (parsed.pages == 0) {

@@ -44,7 +44,7 @@ int main(int argc, char** argv) {
     struct site site = {NULL, NULL, 0, 100};
     struct crawl_url start;
     struct page* page;
-    char error[CRAWL_ERROR_MAX];
+    char first[CRAWL_URL_MAX], error[CRAWL_ERROR_MAX];
     long fetched = 0, bytes = 0;
 
     if (argc > 2) {
@@ -55,7 +55,8 @@ int main(int argc, char** argv) {
         return 2;
     }
     signal(SIGPIPE, SIG_IGN);
-    add(&site, argv[1]);
+    crawl_format_url(&start, first);
+    add(&site, first);
     for (page = site.first; page != NULL; page = page->next) {
         long size = crawl_page(page->url, add, &site, error);
         if (size < 0) {

@@ -67,10 +67,11 @@ int crawl_parse_url(const char* text, struct crawl_url* url) {
     return 0;
 }
 
-static void format_url(const struct crawl_url* url, char* text, size_t size) {
+void crawl_format_url(const struct crawl_url* url, char* text) {
     const char* format = strchr(url->host, ':') != NULL ? "http://[%s]%s%s%s" : "http://%s%s%s%s";
     int plain = strcmp(url->port, "80") == 0;
-    snprintf(text, size, format, url->host, plain ? "" : ":", plain ? "" : url->port, url->path);
+    snprintf(text, CRAWL_URL_MAX, format, url->host, plain ? "" : ":", plain ? "" : url->port,
+             url->path);
 }
 
 /* Takes "." and ".." out of a path, as RFC 3986 section 5.2.4. */
@@ -232,7 +233,7 @@ static void find_links(const struct crawl_url* page, const char* text, crawl_fou
             memcpy(link, text + 2, size);
             link[size] = '\0';
             if (resolve_link(page, link, &to) == 0) {
-                format_url(&to, link, sizeof link);
+                crawl_format_url(&to, link);
                 found(context, link);
             }
         }
@@ -256,7 +257,7 @@ static int follow(const struct crawl_url* page, const char* head, crawl_found* f
         snprintf(error, CRAWL_ERROR_MAX, "redirected to %s, where this crawler does not go", link);
         return -1;
     }
-    format_url(&to, link, sizeof link);
+    crawl_format_url(&to, link);
     found(context, link);
     return 0;
 }

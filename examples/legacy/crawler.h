@@ -21,6 +21,9 @@ struct crawl_url {
 /* Splits http://host[:port][/path]. 0, or -1: it is none, or too long. */
 int crawl_parse_url(const char* text, struct crawl_url* url);
 
+/* The one form in which crawl_found gets it; text holds CRAWL_URL_MAX bytes. */
+void crawl_format_url(const struct crawl_url* url, char* text);
+
 /* Called for each link of a page that leads to the same host and port, as a whole URL without its
    fragment. The same link may be found more than once. */
 typedef void crawl_found(void* context, const char* url);

@@ -87,16 +87,23 @@ TEST(Connect, RefusesTextThatIsNoEndpoint) {
 
 // ------------------------------------------------------------------------------------------ names
 
+dns_answer answer(const dns_question& question) {
+    static const dns_zone zone = dns_zone()
+                                     .address("two.test", "127.0.0.1")
+                                     .address("two.test", "127.0.0.2")
+                                     .address("one.test", "127.0.0.1");
+    dns_answer a = zone(question);
+    a.silent = question.lower() == "silent.test";
+    return a;
+}
+
 class ConnectByName : public testing::Test {
 protected:
-    ConnectByName()
-        : server_(dns_zone()
-                      .address("two.test", "127.0.0.1")
-                      .address("two.test", "127.0.0.2")
-                      .address("one.test", "127.0.0.1")) {
-        setenv("TENDRIL_NAMESERVERS", server_.endpoint().c_str(), 1);
+    // One server for all: the setting is read once.
+    static void SetUpTestSuite() {
+        static const dns_server server(answer);
+        setenv("TENDRIL_NAMESERVERS", server.endpoint().c_str(), 1);
     }
-    dns_server server_;
 };
 
 TEST_F(ConnectByName, TakesTheNextAddressWhenOneRefuses) {
@@ -142,11 +149,6 @@ TEST_F(ConnectByName, SaysThatThereIsNoSuchName) {
 }
 
 TEST_F(ConnectByName, LimitsTheLookUpToo) {
-    server_.set_script([](const dns_question&) {
-        dns_answer silent;
-        silent.silent = true;
-        return silent;
-    });
     const auto error = error_of([] { tcp_stream::connect("silent.test:80", 50ms); });
     EXPECT_EQ(std::error_code(ETIMEDOUT, std::system_category()), error.code());
     EXPECT_STREQ("connect silent.test:80: Connection timed out", error.what());
