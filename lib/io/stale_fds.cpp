@@ -3,6 +3,7 @@
 // a library that libc's own internals serve, by a vforked child.
 #include "io/hub_io.hpp"
 #include "sys/calls.hpp"
+#include "sys/private_fd.hpp"
 
 #include <algorithm>
 #include <bit>
@@ -73,7 +74,8 @@ void hub_io::rejuvenate(int fd) noexcept {
 
 void hub_io::arm() noexcept {
     if (period_fd_ < 0) {
-        period_fd_ = ::timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
+        period_fd_ =
+            sys::make_private(::timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC));
         if (period_fd_ < 0 || poller().watch(period_fd_, period_token, readiness::in) != 0) {
             close_period(); // out of fds: the next wait tries again
             return;

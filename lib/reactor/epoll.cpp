@@ -2,6 +2,7 @@
 #include "reactor/epoll.hpp"
 
 #include "sys/calls.hpp"
+#include "sys/private_fd.hpp"
 
 #include <cerrno>
 #include <chrono>
@@ -50,11 +51,11 @@ epoll_reactor::~epoll_reactor() {
 }
 
 void epoll_reactor::open() {
-    epoll_fd_ = sys::real.epoll_create1(EPOLL_CLOEXEC);
+    epoll_fd_ = sys::make_private(sys::real.epoll_create1(EPOLL_CLOEXEC));
     if (epoll_fd_ < 0) {
         fail("epoll_create1");
     }
-    wakeup_fd_ = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    wakeup_fd_ = sys::make_private(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
     if (wakeup_fd_ < 0) {
         const int error = errno;
         close();
