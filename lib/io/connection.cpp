@@ -87,6 +87,7 @@ int connect(int fd, const sockaddr* to, socklen_t to_size, options& o) noexcept 
     if (op.error() != 0) {
         return op.error();
     }
+    op.io().distrust(fd);
     std::chrono::microseconds pause{200};
     int r = start_connect(fd, to, to_size);
     // AF_UNIX: the listener's queue is full, and nothing reports when it no longer is.

@@ -43,6 +43,10 @@ public:
     /// or -errno), park, then leave each.
     int enlist(int fd, fd_waiter& w) noexcept;
     void leave(int fd, fd_waiter& w) noexcept;
+    /// fd is probably new: what is registered under its number may be left from another
+    /// description.
+    void distrust(int fd) noexcept;
+
     /// What was waited for has come (or is given up): the registration was good, and the next wait
     /// is a new one.
     void rejuvenate(int fd) noexcept;
