@@ -23,15 +23,18 @@ bool listens(int fd) noexcept {
 /// One attempt that does not block, or -EAGAIN. The flag is asked each time: blocking the hub for a
 /// wrong memory of it would be worse than the 60 ns.
 ///
-/// accept has no MSG_DONTWAIT. A listener that the program left blocking, and that another process
-/// accepts from too, can lose its connection to that process between poll and accept4; then the
-/// hub blocks until the next connection.
-int try_accept(int fd, sockaddr* peer, socklen_t* peer_size, int flags) noexcept {
+/// accept has no MSG_DONTWAIT, and after poll another thread or process may be faster: a ring
+/// helps. Without io_uring, a blocking listener that is shared with another process blocks the hub,
+/// when that process is faster, until the next connection.
+int try_accept(hub_io& io, int fd, sockaddr* peer, socklen_t* peer_size, int flags) noexcept {
     if (!is_nonblocking(fd)) {
         pollfd p{fd, POLLIN, 0};
         // What does not listen is refused by accept4 at once, but poll may find it quiet.
         if (sys::real.poll(&p, 1, 0) == 0 && listens(fd)) {
             return -EAGAIN;
+        }
+        if (const int r = io.accept(fd, peer, peer_size, flags); r != -EOPNOTSUPP) {
+            return r;
         }
     }
     return result_of(sys::real.accept4(fd, peer, peer_size, flags));
@@ -69,8 +72,8 @@ int accept4(int fd, sockaddr* peer, socklen_t* peer_size, int flags, options& o)
         return op.error();
     }
     // Also after an error: the connection that EMFILE left waiting is the next acceptor's.
-    const int made = static_cast<int>(
-        op.run([&] { return static_cast<ssize_t>(try_accept(fd, peer, peer_size, flags)); }));
+    const int made = static_cast<int>(op.run(
+        [&] { return static_cast<ssize_t>(try_accept(op.io(), fd, peer, peer_size, flags)); }));
     if (made >= 0) {
         if (fd_entry* e = fd_table::find(made)) {
             fd_table::forget(made, *e); // what had this number before was closed behind our back
@@ -84,6 +87,7 @@ int connect(int fd, const sockaddr* to, socklen_t to_size, options& o) noexcept 
     if (op.error() != 0) {
         return op.error();
     }
+    op.io().distrust(fd);
     std::chrono::microseconds pause{200};
     int r = start_connect(fd, to, to_size);
     // AF_UNIX: the listener's queue is full, and nothing reports when it no longer is.

@@ -144,7 +144,7 @@ void forget(int fd, fd_entry& e, bool reactors_keep) noexcept {
             if (s->owner.load(std::memory_order_relaxed) != nullptr) {
                 from = release(*s);
             }
-            s = s->next;
+            s = s->following();
         }
         // Reactors live as long as the process, so this may follow the lock.
         if (from != nullptr && !reactors_keep) {
@@ -162,7 +162,7 @@ void forked() noexcept {
         [](void*, int, fd_entry& e) {
             new (&e.lock) spin_lock;
             // The waiters are fibers of the parent.
-            for (source* s = &e.first; s != nullptr; s = s->next) {
+            for (source* s = &e.first; s != nullptr; s = s->following()) {
                 s->waiters.store(nullptr, std::memory_order_relaxed);
                 s->watched = 0;
                 ++s->generation;

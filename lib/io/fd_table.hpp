@@ -36,7 +36,9 @@ struct source {
     std::atomic<std::uint8_t> state{0};
 
     std::atomic<fd_waiter*> waiters{nullptr}; ///< circular, first in, first out
-    source* next = nullptr;                   ///< the same fd on another hub; never unlinked
+    std::atomic<source*> next{nullptr};       ///< the same fd on another hub; never unlinked
+
+    source* following() const noexcept { return next.load(std::memory_order_acquire); }
 
     /// The last read proved that nothing was left, and no edge was reported since: the next one
     /// would only fetch EAGAIN. Valid only as long as nothing but `in` and `out` was ever seen:

@@ -30,7 +30,7 @@ hub_io& hub_io::make(hub_core& hub) {
 /// The source to use from now on, under the entry's lock. Null: one must be added first.
 source* hub_io::claim(fd_entry& e) noexcept {
     source* vacant = nullptr;
-    for (source* s = &e.first; s != nullptr; s = s->next) {
+    for (source* s = &e.first; s != nullptr; s = s->following()) {
         hub_io* owner = s->owner.load(std::memory_order_relaxed);
         if (owner == this) {
             return s;
@@ -62,8 +62,8 @@ int hub_io::enlist(int fd, fd_waiter& w) noexcept {
             return -ENOMEM;
         }
         lock.lock();
-        spare->next = e->first.next;
-        e->first.next = spare.release();
+        spare->next.store(e->first.following(), std::memory_order_relaxed);
+        e->first.next.store(spare.release(), std::memory_order_release);
         s = claim(*e);
     }
     link(*s, w);
@@ -239,6 +239,21 @@ void hub_io::pass_on(int fd, std::uint32_t bit) noexcept {
     }
 }
 
+int hub_io::accept(int fd, sockaddr* peer, socklen_t* peer_size, int flags) noexcept {
+    if (!acceptor_tried_) {
+        acceptor_tried_ = true;
+        acceptor_ = uring_accept::make();
+    }
+    if (acceptor_ == nullptr) {
+        return -EOPNOTSUPP;
+    }
+    const int r = acceptor_->accept(fd, peer, peer_size, flags);
+    if (r == -EOPNOTSUPP) {
+        acceptor_.reset();
+    }
+    return r;
+}
+
 // ---------------------------------------------------------------------------------- end and fork
 
 void hub_io::give_up_sources() noexcept {
@@ -274,6 +289,8 @@ hub_io::~hub_io() {
 void hub_io::forked() {
     fd_table::forked();
     close_period(); // shared with the parent
+    acceptor_.reset();
+    acceptor_tried_ = false;
     young_.clear();
     old_.clear();
 }

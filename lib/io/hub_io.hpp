@@ -3,10 +3,13 @@
 
 #include "hub/hub_core.hpp"
 #include "io/fd_table.hpp"
+#include "io/uring_accept.hpp"
 
+#include <array>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <vector>
 
 namespace tendril::detail::io {
@@ -40,6 +43,10 @@ public:
     /// or -errno), park, then leave each.
     int enlist(int fd, fd_waiter& w) noexcept;
     void leave(int fd, fd_waiter& w) noexcept;
+    /// fd is probably new: what is registered under its number may be left from another
+    /// description.
+    void distrust(int fd) noexcept;
+
     /// What was waited for has come (or is given up): the registration was good, and the next wait
     /// is a new one.
     void rejuvenate(int fd) noexcept;
@@ -49,7 +56,7 @@ public:
     source* own(fd_entry& e) noexcept {
         source* s = &e.first;
         while (s != nullptr && s->owner.load(std::memory_order_relaxed) != this) {
-            s = s->next;
+            s = s->following();
         }
         return s;
     }
@@ -57,6 +64,14 @@ public:
     /// A fiber was woken, or might have been, and did not use all the readiness up: the next one's
     /// turn.
     void pass_on(int fd, std::uint32_t bit) noexcept;
+
+    /// accept4 on a blocking listener, without blocking; -EOPNOTSUPP where there is no way.
+    int accept(int fd, sockaddr* peer, socklen_t* peer_size, int flags) noexcept;
+
+    /// fds that keep this hub going.
+    std::array<int, 2> own_fds() const noexcept {
+        return {period_fd_, acceptor_ == nullptr ? -1 : acceptor_->ring_fd()};
+    }
 
     // hub_extension
     void forked() override;
@@ -99,6 +114,8 @@ private:
     std::vector<std::uint64_t> young_;
     std::vector<std::uint64_t> old_;
     bool armed_ = false;
+    std::unique_ptr<uring_accept> acceptor_;
+    bool acceptor_tried_ = false;
     int period_fd_ = -1;    ///< a timerfd, because a fiber that kept the time would count as one
     std::size_t stale_ = 0; ///< since the last rebuild
     std::size_t stale_limit_ = 256;

@@ -57,8 +57,8 @@ ssize_t recv(int fd, void* buffer, std::size_t size, int flags, options& o) noex
 ssize_t recvfrom(int fd, void* buffer, std::size_t size, int flags, sockaddr* from,
                  socklen_t* from_size, options& o) noexcept;
 ssize_t recvmsg(int fd, msghdr* message, int flags, options& o) noexcept;
-/// The timeout of recvmmsg(2) is `o.deadline`; as there, it is looked at after each datagram and
-/// -EAGAIN says that it passed. MSG_WAITFORONE counts.
+/// The timeout of recvmmsg(2) is `o.deadline`. Unlike there (BUGS) it also ends a wait: with what
+/// has come, or -EAGAIN. MSG_WAITFORONE counts.
 int recvmmsg(int fd, mmsghdr* messages, unsigned count, int flags, options& o) noexcept;
 ssize_t send(int fd, const void* buffer, std::size_t size, int flags, options& o) noexcept;
 ssize_t sendto(int fd, const void* buffer, std::size_t size, int flags, const sockaddr* to,
@@ -93,7 +93,10 @@ int sleep(time_point until, options& o) noexcept;
 void closing(int fd) noexcept;
 void closing_range(unsigned first, unsigned last) noexcept; ///< both included, as in close_range(2)
 
+/// These do not touch the fds that the calling thread's hub lives on: to the program they are not
+/// open (close: EBADF; dup2: EBUSY). Programs close 'all' fds when they become daemons.
 int close(int fd) noexcept;
+int close_range(unsigned first, unsigned last, int flags) noexcept;
 int dup2(int from, int to) noexcept;
 int dup3(int from, int to, int flags) noexcept;
 

@@ -72,6 +72,24 @@ void hub_io::rejuvenate(int fd) noexcept {
     }
 }
 
+void hub_io::distrust(int fd) noexcept {
+    fd_entry* const e = fd_table::find(fd);
+    if (e == nullptr || own(*e) == nullptr) {
+        return;
+    }
+    {
+        const std::lock_guard lock(e->lock);
+        source* s = own(*e);
+        if (s == nullptr || s->watched == 0 ||
+            s->waiters.load(std::memory_order_relaxed) != nullptr) {
+            return;
+        }
+        s->watched = 0;
+        s->state.store(0, std::memory_order_relaxed);
+    }
+    poller().unwatch(fd);
+}
+
 void hub_io::arm() noexcept {
     if (period_fd_ < 0) {
         period_fd_ = sys::adopt(::timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC));

@@ -116,8 +116,8 @@ inline fd_pair pipe_pair() {
     return {owned_fd(fds[0]), owned_fd(fds[1])};
 }
 
-/// Lets the other fibers of this hub run until they wait, the hub fetch what the kernel has to report
-/// by now, and those run who were woken by that.
+/// Lets the other fibers of this hub run until they wait, the hub fetch what the kernel has to
+/// report by now, and those run who were woken by that.
 inline void settle() {
     for (int i = 0; i < 2; ++i) {
         detail::io::options o;

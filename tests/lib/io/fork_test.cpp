@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 // fork in a fiber: in the child only that fiber goes on, and the parent notices nothing.
+#include "hub/hub_core.hpp"
 #include "io/operations.hpp"
 #include "support/sockets.hpp"
 
@@ -15,6 +16,7 @@
 namespace {
 
 namespace io = tendril::detail::io;
+using tendril::detail::hub_core;
 using namespace tendril::test;
 
 std::string read_some(int fd) {
@@ -106,6 +108,32 @@ TEST(fork, on_a_thread_without_a_hub) {
     expect_success(child);
     put(pair.b, "x");
     EXPECT_EQ(bystander.get(), "x");
+}
+
+// As a program does that becomes a daemon.
+TEST(fork, and_closing_all_fds_leaves_the_hub_its_own) {
+    const pid_t child = ::fork();
+    if (child == 0) {
+        for (int fd = 3; fd < 4096; ++fd) {
+            io::close(fd);
+        }
+        fd_pair pair = tcp_pair();
+        auto reader = tendril::spawn([&] { return read_some(pair.a); });
+        settle();
+        put(pair.b, "x");
+        bool good = reader.get() == "x";
+        good = good && io::close_range(3, ~0U, 0) == 0 && ::fcntl(3, F_GETFD) == -1;
+        fd_pair again = tcp_pair();
+        auto late = tendril::spawn([&] { return read_some(again.a); });
+        settle();
+        put(again.b, "y");
+        good = good && late.get() == "y";
+        for (const int fd : hub_core::current().poller().own_fds()) {
+            good = good && fd >= 3 && io::close(fd) == -EBADF && io::dup2(2, fd) == -EBUSY;
+        }
+        ::_exit(good ? 0 : 1);
+    }
+    expect_success(child);
 }
 
 TEST(fork, twice_over) {
