@@ -36,14 +36,16 @@ void throw_no_fiber() {
 void launch(task& t, const spawn_options& options, const hub* on) {
     try {
         check_stack_size(options);
-        hub_core& here = hub_core::current();
-        task_access::begin(t, here.next_id(), options.name.c_str());
-        if (on == nullptr || &hub_access::core(*on) == &here) {
+        // Who only spawns elsewhere needs no hub.
+        hub_core* const here = on == nullptr ? &hub_core::current() : hub_core::current_or_null();
+        task_access::begin(t, here != nullptr ? here->next_id() : hub_core::single_id(),
+                           options.name.c_str());
+        if (on == nullptr || &hub_access::core(*on) == here) {
             if (on != nullptr && on->ended()) {
                 throw std::system_error(ESRCH, std::system_category(),
                                         "spawn on a hub that has ended");
             }
-            here.spawn(t, options.stack_size);
+            here->spawn(t, options.stack_size);
         } else if (!hub_access::core(*on).spawn_remote(t, options.stack_size,
                                                        hub_access::generation(*on))) {
             throw std::system_error(ESRCH, std::system_category(), "spawn on a hub that has ended");

@@ -124,6 +124,7 @@ public:
     fiber_record& main_fiber() noexcept { return main_; }
     std::uint64_t main_id() const noexcept { return main_id_; }
     std::uint64_t next_id() noexcept;
+    static std::uint64_t single_id() noexcept; ///< on a thread without a hub
     std::size_t live() const noexcept {
         return live_;
     } ///< fibers that have not ended, but the main one
@@ -132,7 +133,8 @@ public:
     stack_statistics stacks() const noexcept { return stacks_.statistics(); }
 
     /// In the child of a fork, on the thread that forked: only the running fiber goes on. When it
-    /// ends and is not the main fiber, the process exits with status 0, as with threads.
+    /// ends and is not the main fiber, the process exits, as with threads: with status 0, or 1
+    /// after an exception.
     void forked();
 
     /// In the child of a fork, on a hub whose thread is not there.

@@ -39,6 +39,10 @@ std::uint64_t hub_core::next_id() noexcept {
     return id_++;
 }
 
+std::uint64_t hub_core::single_id() noexcept {
+    return next_id_block.fetch_add(1, std::memory_order_relaxed);
+}
+
 // -------------------------------------------------------------------------------------- records
 
 fiber_record* hub_core::new_record() {
@@ -127,10 +131,12 @@ void hub_core::accept_arrivals(arrival* first) noexcept {
 // ------------------------------------------------------------------------------------- fibers end
 
 void hub_core::finish(fiber_record& r) noexcept {
-    if (&r == sole_survivor_) {
-        std::exit(0); // the last thread of a process returned, see fork(2) and pthread_exit(3)
-    }
     task& job = *r.job;
+    if (&r == sole_survivor_) {
+        // As when the last thread of a process returns, see fork(2) and pthread_exit(3). What it
+        // threw, nobody is here to collect.
+        std::exit(task_access::report_failure(job) ? EXIT_FAILURE : EXIT_SUCCESS);
+    }
     task_access::complete(job);
     job.release();
     ended(r);

@@ -142,6 +142,14 @@ void task_access::report_uncollected(task& t) noexcept {
     }
 }
 
+bool task_access::report_failure(task& t) noexcept {
+    if (t.error_ == nullptr) {
+        return false;
+    }
+    report_uncollected(t);
+    return true;
+}
+
 task::~task() {
     if (error_ != nullptr && !collected_) {
         task_access::report_uncollected(*this);

@@ -23,6 +23,7 @@ struct task_access {
     static const char* name(const task& t) noexcept { return t.name_ != nullptr ? t.name_ : ""; }
     static bool join(task& t, time_point deadline);
     static void report_uncollected(task& t) noexcept;
+    static bool report_failure(task& t) noexcept; ///< false if there was none
 
     static constexpr std::uint8_t locked = 1;
     static constexpr std::uint8_t done = 2;

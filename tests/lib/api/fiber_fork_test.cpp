@@ -15,6 +15,8 @@
 #include <cstdlib>
 #include <functional>
 #include <optional>
+#include <stdexcept>
+#include <string>
 #include <sys/mman.h>
 #include <sys/wait.h>
 #include <system_error>
@@ -172,6 +174,29 @@ TEST_F(Fork, InTheForkedFiberExitCodesAndExceptionsWork) {
     for (int i = 0; i < 4; ++i) {
         EXPECT_EQ(wait_for(forkers[static_cast<std::size_t>(i)].get()), 30 + i);
     }
+}
+
+TEST_F(Fork, AnExceptionOutOfTheForkedFiberIsPrintedAndEndsTheChild) {
+    int ends[2];
+    ASSERT_EQ(::pipe(ends), 0);
+    auto forker = spawn({"forker"}, [&] {
+        const lost_on_purpose lost;
+        const pid_t pid = ::fork();
+        if (pid == 0) {
+            limit_time();
+            ::dup2(ends[1], STDERR_FILENO);
+            throw std::runtime_error("in the child");
+        }
+        return pid;
+    });
+    const pid_t child = forker.get();
+    ::close(ends[1]);
+    EXPECT_EQ(wait_for(child), 1);
+    char text[500] = "";
+    ASSERT_GT(::read(ends[0], text, sizeof text - 1), 0);
+    EXPECT_NE(std::string(text).find("\"forker\""), std::string::npos) << text;
+    EXPECT_NE(std::string(text).find("in the child"), std::string::npos) << text;
+    ::close(ends[0]);
 }
 
 TEST_F(Fork, AChildMayForkAgain) {

@@ -3,6 +3,8 @@
 #include <tendril/fiber.hpp>
 #include <tendril/hub.hpp>
 
+#include "hub/hub_core.hpp"
+
 #include <gtest/gtest.h>
 
 #include <atomic>
@@ -133,6 +135,23 @@ TEST(Hub, FibersAreSpawnedOnAChosenOne) {
     EXPECT_EQ(local.get(), std::this_thread::get_id());
     auto fails = spawn(*other, {}, [] { throw 4; });
     EXPECT_THROW(fails.get(), int);
+}
+
+TEST(Hub, AThreadThatOnlySpawnsElsewhereGetsNoHub) {
+    const hub_thread server;
+    std::uint64_t ids[2] = {};
+    fiber<void> fibers[2];
+    std::thread([&] {
+        for (int i = 0; i < 2; ++i) {
+            fibers[i] = spawn(*server, {}, [] {});
+            ids[i] = fibers[i].id();
+        }
+        EXPECT_EQ(tendril::detail::hub_core::current_or_null(), nullptr);
+    }).join();
+    EXPECT_NE(ids[0], ids[1]);
+    for (auto& f : fibers) {
+        f.get();
+    }
 }
 
 TEST(Hub, ASleepingHubIsWokenByASpawnAndByAnEnd) {
