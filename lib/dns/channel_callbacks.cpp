@@ -73,7 +73,13 @@ ares_ssize_t channel_callbacks::send(ares_socket_t fd, const iovec* iov, int cou
     msghdr m{};
     m.msg_iov = const_cast<iovec*>(iov);
     m.msg_iovlen = static_cast<std::size_t>(count);
-    return sys::real.sendmsg(fd, &m, MSG_NOSIGNAL);
+    const ssize_t n = sys::real.sendmsg(fd, &m, MSG_NOSIGNAL);
+    if (n < 0 && !c->settings_.tcp && (errno == ECONNREFUSED || errno == EHOSTUNREACH)) {
+        // What an earlier datagram met (udp(7)). This one meets it again, and then it is the driver
+        // that hears of it, for all questions on this socket.
+        return sys::real.sendmsg(fd, &m, MSG_NOSIGNAL);
+    }
+    return n;
 }
 
 } // namespace tendril::detail::dns

@@ -4,6 +4,7 @@
 #include "sys/calls.hpp"
 
 #include <fcntl.h>
+#include <pthread.h>
 
 #include <algorithm>
 #include <atomic>
@@ -50,6 +51,15 @@ file_identity file_identity::of(const struct stat& st) noexcept {
 file_identity file_identity::of(const std::string& path) noexcept {
     struct stat st;
     return ::stat(path.c_str(), &st) == 0 ? of(st) : file_identity{};
+}
+
+std::mutex& config_mutex() {
+    static std::mutex& mutex = *[] {
+        static std::mutex made;
+        pthread_atfork([] { made.lock(); }, [] { made.unlock(); }, [] { made.unlock(); });
+        return &made;
+    }();
+    return mutex;
 }
 
 bool file_identity::same(const file_identity& o) const noexcept {

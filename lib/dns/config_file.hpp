@@ -41,6 +41,9 @@ struct file_identity {
 /// The text of a file, empty if it cannot be read, and which version of it that is.
 std::string read_config_file(const std::string& path, file_identity& identity);
 
+/// Guards all that is remembered of files. A fork waits for it, so it is free in the child.
+std::mutex& config_mutex();
+
 /// What a file says, read again when it changed. Any thread; a reader keeps the version
 /// it got.
 template <typename T>
@@ -55,7 +58,7 @@ public:
 
     std::shared_ptr<const T> get() {
         const std::string& path = paths().*path_;
-        const std::lock_guard lock(mutex_);
+        const std::lock_guard lock(config_mutex());
         const bool same_place = generation_ == paths_generation();
         if (value_ == nullptr || !same_place ||
             (!pinned_ && !identity_.same(file_identity::of(path)))) {
@@ -67,14 +70,13 @@ public:
 
     /// From now on changes do not count (`options no-reload`).
     void pin() {
-        const std::lock_guard lock(mutex_);
+        const std::lock_guard lock(config_mutex());
         pinned_ = true;
     }
 
 private:
     path_member path_;
     parser parse_;
-    std::mutex mutex_;
     std::shared_ptr<const T> value_;
     file_identity identity_;
     unsigned generation_ = 0;

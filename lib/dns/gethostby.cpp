@@ -97,6 +97,9 @@ int deliver(const host_result& h, hostent* entry, char* buffer, std::size_t size
     *result = nullptr;
     int code = code_of(h);
     *h_error = h.h_error;
+    if (code == ECANCELED) {
+        *h_error = TRY_AGAIN; // of the documented codes the one that a program can act on
+    }
     if (h.status == source_status::success) {
         if (fill(*entry, h.host, buffer, size)) {
             *result = entry;

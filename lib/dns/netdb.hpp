@@ -27,7 +27,7 @@ void freeaddrinfo(addrinfo* list) noexcept;
 int getnameinfo(const sockaddr* address, socklen_t size, char* host, socklen_t host_size,
                 char* service, socklen_t service_size, int flags, options& o) noexcept;
 
-/// 0, or an errno with *h_error set; errno too, as libc does.
+/// 0, or an errno with *h_error set; errno too, as libc does. Cancelled: ECANCELED and TRY_AGAIN.
 int gethostbyname_r(const char* name, hostent* entry, char* buffer, std::size_t size,
                     hostent** result, int* h_error, options& o) noexcept;
 int gethostbyname2_r(const char* name, int family, hostent* entry, char* buffer, std::size_t size,

@@ -18,7 +18,6 @@ namespace {
 constexpr std::size_t most_remembered = 4096;
 
 struct memory {
-    std::mutex mutex;
     file_identity services;
     file_identity nsswitch;
     std::map<std::pair<std::string, std::string>, std::optional<std::uint16_t>> ports;
@@ -58,7 +57,7 @@ const servent* call_with_buffer(servent& entry, std::vector<char>& buffer, Call 
 
 std::optional<std::uint16_t> service_port(const std::string& name, const char* protocol) {
     memory& m = remembered();
-    const std::lock_guard lock(m.mutex);
+    const std::lock_guard lock(config_mutex());
     m.check();
     const auto [at, is_new] = m.ports.try_emplace({name, protocol});
     if (is_new) {
@@ -76,7 +75,7 @@ std::optional<std::uint16_t> service_port(const std::string& name, const char* p
 
 std::optional<std::string> service_name(std::uint16_t port, const char* protocol) {
     memory& m = remembered();
-    const std::lock_guard lock(m.mutex);
+    const std::lock_guard lock(config_mutex());
     m.check();
     const auto [at, is_new] = m.names.try_emplace({port, protocol});
     if (is_new) {

@@ -1,0 +1,321 @@
+// SPDX-License-Identifier: BSL-1.0
+// dns::resolve and its kin from fibers, against a server of our own on a free port.
+#include "dns/config_file.hpp"
+#include "dns/netdb.hpp"
+#include "support/dns_server.hpp"
+
+#include <tendril/dns.hpp>
+#include <tendril/fiber.hpp>
+#include <tendril/hub.hpp>
+
+#include <gtest/gtest.h>
+#include <sys/wait.h>
+
+#include <atomic>
+#include <chrono>
+#include <cstdlib>
+#include <fstream>
+#include <memory>
+#include <set>
+#include <string>
+#include <system_error>
+#include <thread>
+#include <vector>
+
+namespace tendril_test {
+namespace {
+
+namespace dns = tendril::dns;
+namespace netdb = tendril::detail::netdb;
+namespace config = tendril::detail::dns;
+using namespace std::chrono_literals;
+
+constexpr dns::options plain{.configured = false};
+
+class resolve : public testing::Test {
+protected:
+    void SetUp() override {
+        directory_ = testing::TempDir() + "tendril_dns_" + std::to_string(::getpid());
+        ::mkdir(directory_.c_str(), 0700);
+        write("nsswitch.conf", "hosts: files dns\n");
+        write("hosts", "192.0.2.50 hosted.test\n");
+        zone_.address("both.test", "192.0.2.1").address("both.test", "2001:db8::1");
+        zone_.alias("alias.test", "both.test");
+        zone_.add(ptr_record("1.2.0.192.in-addr.arpa", "both.test"));
+        server_ = std::make_unique<dns_server>(zone_);
+        use_server("options timeout:30\n"); // a slow machine must not make us ask again
+    }
+
+    void TearDown() override {
+        ::unsetenv("TENDRIL_NAMESERVERS");
+        config::set_paths({});
+    }
+
+    void write(const std::string& name, const std::string& text) {
+        std::ofstream(directory_ + '/' + name) << text;
+    }
+
+    void use_server(const std::string& resolv_conf) {
+        ::setenv("TENDRIL_NAMESERVERS", server_->endpoint().c_str(), 1);
+        write("resolv.conf", resolv_conf);
+        config::config_paths p;
+        p.resolv_conf = directory_ + "/resolv.conf";
+        p.hosts = directory_ + "/hosts";
+        p.nsswitch = directory_ + "/nsswitch.conf";
+        config::set_paths(p);
+    }
+
+    static std::vector<std::string> texts(const dns::result& r) {
+        std::vector<std::string> out;
+        for (const dns::address& a : r) {
+            out.push_back(a.text());
+        }
+        std::sort(out.begin(), out.end()); // what is best depends on the machine
+        return out;
+    }
+
+    static int error_of(const std::string& name, const dns::options& how = plain) {
+        try {
+            dns::resolve(name, "80", how);
+        } catch (const std::system_error& e) {
+            const bool ours = e.code().category() == dns::error_category();
+            EXPECT_NE(std::string::npos, std::string(e.what()).find("resolve " + name)) << e.what();
+            return ours ? e.code().value() : 1000 + e.code().value();
+        }
+        return 0;
+    }
+
+    std::string directory_;
+    dns_zone zone_;
+    std::unique_ptr<dns_server> server_;
+};
+
+using strings = std::vector<std::string>;
+
+TEST_F(resolve, names_files_and_numbers) {
+    dns::options o = plain;
+    o.canonical = true;
+    const dns::result r = dns::resolve("alias.test", "http", o);
+    EXPECT_EQ((strings{"192.0.2.1:80", "[2001:db8::1]:80"}), texts(r));
+    EXPECT_EQ("both.test", r.canonical);
+    EXPECT_EQ((strings{"192.0.2.50:0"}), texts(dns::resolve("hosted.test", "", plain)));
+    EXPECT_EQ((strings{"127.0.0.1:7"}), texts(dns::resolve("127.1", "7")));
+    EXPECT_EQ((strings{"[fe80::1%lo]:7"}), texts(dns::resolve("fe80::1%lo", "7", plain)));
+    o = plain;
+    o.family = dns::family::ipv6;
+    const dns::address six = dns::resolve("both.test", "443", o).addresses.at(0);
+    EXPECT_EQ("2001:db8::1", six.host());
+    EXPECT_EQ(443, six.port());
+    EXPECT_EQ(dns::family::ipv6, six.family());
+    EXPECT_EQ(six, dns::address(six.data(), six.size()));
+    EXPECT_NE(six, dns::address());
+}
+
+TEST_F(resolve, no_host_is_this_one) {
+    dns::options o = plain;
+    o.family = dns::family::ipv4;
+    EXPECT_EQ((strings{"127.0.0.1:80"}), texts(dns::resolve("", "80", o)));
+    o.passive = true;
+    EXPECT_EQ((strings{"0.0.0.0:0"}), texts(dns::resolve("", "", o)));
+}
+
+TEST_F(resolve, errors_have_a_category) {
+    EXPECT_EQ(EAI_NONAME, error_of("nx.test"));
+    EXPECT_EQ(EAI_NONAME, error_of(std::string(300, 'x')));
+    dns::options o = plain;
+    o.numeric = true;
+    EXPECT_EQ(EAI_NONAME, error_of("both.test", o));
+    o = plain;
+    o.transport = dns::transport::udp;
+    EXPECT_THROW(dns::resolve("127.0.0.1", "nosuchservice", o), std::system_error);
+    EXPECT_STREQ("getaddrinfo", dns::error_category().name());
+    EXPECT_EQ(gai_strerror(EAI_AGAIN), dns::error_category().message(EAI_AGAIN));
+    server_->set_script(
+        [](const dns_question&) { return dns_answer{.rcode = dns_rcode::servfail}; });
+    EXPECT_EQ(EAI_AGAIN, error_of("both.test"));
+}
+
+TEST_F(resolve, reverse) {
+    const dns::address a = dns::resolve("192.0.2.1", "80").addresses.at(0);
+    EXPECT_EQ("both.test", dns::reverse(a));
+    EXPECT_EQ("hosted.test", dns::reverse(dns::resolve("192.0.2.50", "").addresses.at(0)));
+    try {
+        dns::reverse(dns::resolve("192.0.2.99", "").addresses.at(0));
+        FAIL();
+    } catch (const std::system_error& e) {
+        EXPECT_EQ(std::error_code(EAI_NONAME, dns::error_category()), e.code());
+    }
+}
+
+TEST_F(resolve, nobody_listens_there) {
+    server_->stop();
+    EXPECT_EQ(EAI_AGAIN, error_of("both.test"));
+}
+
+TEST_F(resolve, other_fibers_run_meanwhile) {
+    std::atomic<bool> release{false};
+    server_->set_script([&](const dns_question& q) {
+        while (!release) { // the answer comes only after the other fiber ran
+            std::this_thread::yield();
+        }
+        return zone_(q);
+    });
+    auto waits = tendril::spawn([] { return texts(dns::resolve("both.test", "80", plain)); });
+    auto runs = tendril::spawn([&] { release = true; });
+    EXPECT_EQ((strings{"192.0.2.1:80", "[2001:db8::1]:80"}), waits.get());
+    runs.join();
+}
+
+TEST_F(resolve, a_thousand_names_at_once) {
+    constexpr int count = 1000;
+    std::set<std::uint16_t> ports;
+    std::mutex mutex;
+    std::atomic<int> held{0};
+    server_->set_script([&](const dns_question& q) {
+        const std::lock_guard lock(mutex);
+        ports.insert(q.source_port);
+        ++held;
+        return dns_answer{.records = {address_record(
+                              q.name, q.type == dns_type::a ? "192.0.2.7" : "2001:db8::7")},
+                          .delay = 100ms};
+    });
+    int good = 0;
+    for (int i = 0; i < count; ++i) {
+        tendril::spawn([&good, i] {
+            const auto r = dns::resolve("host" + std::to_string(i) + ".test", "80", plain);
+            good += r.addresses.size() == 2 ? 1 : 0;
+        });
+    }
+    tendril::hub::current().drain();
+    EXPECT_EQ(count, good);
+    EXPECT_EQ(2 * count, held) << "a question was lost and put again";
+    EXPECT_GT(ports.size(), 1u);
+    EXPECT_EQ(0u, tendril::hub::current().statistics().live);
+}
+
+TEST_F(resolve, a_deadline_ends_the_wait_and_nothing_stays) {
+    server_->set_script([](const dns_question&) { return dns_answer{.silent = true}; });
+    dns::options o = plain;
+    o.deadline = std::chrono::steady_clock::now() + 20ms;
+    EXPECT_EQ(1000 + ETIMEDOUT, error_of("both.test", o));
+    o.deadline = std::chrono::steady_clock::now() - 1s;
+    EXPECT_EQ(1000 + ETIMEDOUT, error_of("both.test", o));
+    // Nobody waits for these questions any more, so no hidden fiber does.
+    tendril::hub::current().drain();
+    EXPECT_EQ((strings{"192.0.2.50:0"}), texts(dns::resolve("hosted.test", "", plain)));
+}
+
+TEST_F(resolve, an_answer_after_the_deadline_harms_nobody) {
+    std::atomic<bool> release{false};
+    server_->set_script([&](const dns_question& q) {
+        return q.lower() == "late.test"
+                   ? dns_answer{.records = {address_record(q.name, "192.0.2.8")}, .delay = 60ms}
+                   : dns_answer{.records = {address_record(q.name, "192.0.2.9")}, .delay = 120ms};
+    });
+    dns::options four = plain;
+    four.family = dns::family::ipv4;
+    // Both share a channel: the second keeps it open while the first one's answer arrives.
+    auto late = tendril::spawn([&] {
+        dns::options o = four;
+        o.deadline = std::chrono::steady_clock::now() + 1ms;
+        return error_of("late.test", o);
+    });
+    auto other = tendril::spawn([&] { return texts(dns::resolve("other.test", "1", four)); });
+    EXPECT_EQ(1000 + ETIMEDOUT, late.get());
+    EXPECT_EQ((strings{"192.0.2.9:1"}), other.get());
+}
+
+TEST_F(resolve, on_two_hubs) {
+    const auto work = [] {
+        std::vector<tendril::fiber<strings>> fibers;
+        for (int i = 0; i < 20; ++i) {
+            fibers.push_back(
+                tendril::spawn([] { return texts(dns::resolve("both.test", "80", plain)); }));
+        }
+        for (auto& f : fibers) {
+            EXPECT_EQ((strings{"192.0.2.1:80", "[2001:db8::1]:80"}), f.get());
+        }
+    };
+    std::thread other(work);
+    work();
+    other.join();
+}
+
+TEST_F(resolve, a_thread_that_ends_abandons_its_questions) {
+    ::setenv("TENDRIL_EXIT_GRACE_MS", "0", 1);
+    server_->set_script([](const dns_question&) { return dns_answer{.silent = true}; });
+    testing::internal::CaptureStderr();
+    std::thread([] {
+        tendril::spawn([] { dns::resolve("both.test", "80", plain); }).detach();
+        tendril::this_fiber::yield();
+    }).join();
+    testing::internal::GetCapturedStderr(); // it says that a fiber was abandoned
+    server_->set_script(zone_);
+    EXPECT_EQ((strings{"192.0.2.1:80", "[2001:db8::1]:80"}),
+              texts(dns::resolve("both.test", "80", plain)));
+}
+
+TEST_F(resolve, fork_leaves_the_questions_to_the_parent) {
+    std::atomic<bool> release{false};
+    server_->set_script([&](const dns_question& q) {
+        while (q.lower() == "both.test" && !release) {
+            std::this_thread::yield();
+        }
+        return q.lower() == "child.test"
+                   ? dns_answer{.records = {address_record(q.name, "192.0.2.30")}}
+                   : zone_(q);
+    });
+    auto pending = tendril::spawn([] { return texts(dns::resolve("both.test", "80", plain)); });
+    tendril::this_fiber::yield();
+    dns::options four = plain;
+    four.family = dns::family::ipv4;
+    const pid_t child = ::fork();
+    if (child == 0) {
+        // The server's thread holds the parent's question, and answers the child after that.
+        const bool good = texts(dns::resolve("child.test", "80", four)) == strings{"192.0.2.30:80"};
+        ::_exit(good ? 0 : 1);
+    }
+    release = true;
+    int status = -1;
+    ASSERT_EQ(child, ::waitpid(child, &status, 0));
+    EXPECT_EQ(0, status);
+    EXPECT_EQ((strings{"192.0.2.1:80", "[2001:db8::1]:80"}), pending.get());
+    int both = 0;
+    for (const dns_question& q : server_->seen()) {
+        both += q.lower() == "both.test" ? 1 : 0;
+    }
+    EXPECT_EQ(2, both) << "the child repeated the parent's questions";
+}
+
+TEST_F(resolve, each_fiber_has_its_own_static_hostent) {
+    const auto look = [](const char* name) {
+        netdb::options o;
+        return netdb::gethostbyname(name, o);
+    };
+    const hostent* mine = look("hosted.test");
+    ASSERT_NE(nullptr, mine);
+    auto other = tendril::spawn([&] {
+        const hostent* theirs = look("both.test");
+        ASSERT_NE(nullptr, theirs);
+        EXPECT_STREQ("both.test", theirs->h_name);
+        EXPECT_NE(mine, theirs);
+    });
+    other.join();
+    EXPECT_STREQ("hosted.test", mine->h_name);
+    EXPECT_EQ(nullptr, look("nx.test"));
+    EXPECT_EQ(HOST_NOT_FOUND, h_errno);
+}
+
+TEST_F(resolve, a_source_that_only_libc_has_is_asked_on_a_thread) {
+    write("nsswitch.conf", "hosts: nosuchmodule files dns\n");
+    use_server("");
+    // libc reads the system's own files, so only what is everywhere can be asked for.
+    netdb::options o;
+    addrinfo* list = nullptr;
+    EXPECT_EQ(0, netdb::getaddrinfo("localhost", "80", nullptr, &list, o));
+    EXPECT_TRUE(o.waited);
+    netdb::freeaddrinfo(list);
+}
+
+} // namespace
+} // namespace tendril_test

@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: BSL-1.0
+#include "offload/offload.hpp"
+
+#include <tendril/fiber.hpp>
+#include <tendril/hub.hpp>
+
+#include <gtest/gtest.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <chrono>
+#include <memory>
+#include <set>
+#include <thread>
+#include <vector>
+
+namespace tendril::detail {
+namespace {
+
+using namespace std::chrono_literals;
+constexpr wait_reason why{wait_kind::other, "offload"};
+
+struct state {
+    std::thread::id thread;
+    int value = 0;
+};
+
+TEST(offload, runs_elsewhere_and_brings_back_what_it_wrote) {
+    const auto [end, s] = offload_with(
+        std::make_shared<state>(),
+        [](state& x) noexcept {
+            x.thread = std::this_thread::get_id();
+            x.value = 42;
+            EXPECT_EQ(nullptr, hub_core::current_or_null());
+        },
+        why);
+    EXPECT_EQ(wake::ready, end);
+    EXPECT_EQ(42, s->value);
+    EXPECT_NE(std::this_thread::get_id(), s->thread);
+}
+
+TEST(offload, many_jobs_on_few_threads) {
+    std::vector<tendril::fiber<std::thread::id>> fibers;
+    for (int i = 0; i < 200; ++i) {
+        fibers.push_back(tendril::spawn([] {
+            return offload_with(
+                       std::make_shared<state>(),
+                       [](state& x) noexcept { x.thread = std::this_thread::get_id(); }, why)
+                .second->thread;
+        }));
+    }
+    std::set<std::thread::id> threads;
+    for (auto& f : fibers) {
+        threads.insert(f.get());
+    }
+    EXPECT_LE(threads.size(), 8u);
+}
+
+TEST(offload, a_job_outlives_a_wait_that_ends_first) {
+    static std::atomic<bool> gone{false};
+    static std::atomic<bool> release{false};
+    struct guarded {
+        ~guarded() { gone = true; }
+    };
+    auto [end, s] = offload_with(
+        std::make_shared<guarded>(),
+        [](guarded&) noexcept {
+            while (!release) {
+                std::this_thread::yield();
+            }
+        },
+        why, std::chrono::steady_clock::now() + 1ms);
+    EXPECT_EQ(wake::timeout, end);
+    s.reset();
+    EXPECT_FALSE(gone);
+    release = true;
+    while (!gone) { // the worker drops the last reference
+        std::this_thread::yield();
+    }
+}
+
+TEST(offload, works_in_the_child_of_a_fork) {
+    const auto once = [] {
+        return offload_with(
+                   std::make_shared<state>(), [](state& x) noexcept { x.value = 1; }, why)
+            .second->value;
+    };
+    EXPECT_EQ(1, once());
+    const pid_t child = ::fork();
+    if (child == 0) {
+        ::_exit(once() == 1 ? 0 : 1);
+    }
+    int status = -1;
+    ASSERT_EQ(child, ::waitpid(child, &status, 0));
+    EXPECT_EQ(0, status);
+}
+
+} // namespace
+} // namespace tendril::detail
