@@ -80,19 +80,23 @@ std::atomic<std::atomic<fd_entry*>*>& make_directory() noexcept {
     return directory;
 }
 
-/// Wakes the waiters of one source and gives it back. Returns the reactor to withdraw from.
-reactor* release(source& s) noexcept {
-    hub_io* owner = s.owner.load(std::memory_order_relaxed);
-    reactor* from = s.watched != 0 ? &owner->poller() : nullptr;
+/// Wakes the waiters of one source and gives it back. Withdraws the fd from the owner's reactor,
+/// whose hub may be another thread's: a hub gives up its sources, under their locks, before it
+/// ends.
+void release(int fd, source& s) noexcept {
+    hub_io* const owner = s.owner.load(std::memory_order_relaxed);
     while (fd_waiter* w = s.waiters.load(std::memory_order_relaxed)) {
         w->closed = true;
         wake_waiter(s, *w, wake::closed);
     }
+    if (s.watched != 0) {
+        owner->poller().unwatch(fd);
+    }
     ++s.generation;
     s.watched = 0;
     s.state.store(0, std::memory_order_relaxed);
-    s.owner.store(nullptr, std::memory_order_relaxed);
-    return from;
+    // Whoever sees this may be the owner at its end, and go on to its destruction.
+    s.owner.store(nullptr, std::memory_order_release);
 }
 
 } // namespace
@@ -135,20 +139,11 @@ void for_each(void (*visit)(void*, int, fd_entry&), void* context) noexcept {
     }
 }
 
-void forget(int fd, fd_entry& e, bool reactors_keep) noexcept {
-    source* s = &e.first;
-    while (s != nullptr) {
-        reactor* from = nullptr;
-        {
-            const std::lock_guard lock(e.lock);
-            if (s->owner.load(std::memory_order_relaxed) != nullptr) {
-                from = release(*s);
-            }
-            s = s->following();
-        }
-        // Reactors live as long as the process, so this may follow the lock.
-        if (from != nullptr && !reactors_keep) {
-            from->unwatch(fd);
+void forget(int fd, fd_entry& e) noexcept {
+    const std::lock_guard lock(e.lock);
+    for (source* s = &e.first; s != nullptr; s = s->following()) {
+        if (s->owner.load(std::memory_order_relaxed) != nullptr) {
+            release(fd, *s);
         }
     }
     e.kind.store(fd_kind::unknown, std::memory_order_relaxed);

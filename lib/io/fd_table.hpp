@@ -102,9 +102,8 @@ fd_entry* at(int fd) noexcept;
 /// Calls visit(context, fd, entry) for every entry that exists.
 void for_each(void (*visit)(void* context, int fd, fd_entry& e), void* context) noexcept;
 
-/// Drops what `e` knows, and wakes who waits for it with wake::closed. `reactors_keep`: do not
-/// withdraw the fd from the reactors (in the child of a fork they are the parent's).
-void forget(int fd, fd_entry& e, bool reactors_keep = false) noexcept;
+/// Withdraws fd from every hub, drops what `e` knows, and wakes who waits for it with wake::closed.
+void forget(int fd, fd_entry& e) noexcept;
 
 /// In the child of a fork: as if no fd had ever been used. Also undoes locks that other threads
 /// held.

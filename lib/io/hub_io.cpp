@@ -67,53 +67,39 @@ int hub_io::enlist(int fd, fd_waiter& w) noexcept {
         s = claim(*e);
     }
     link(*s, w);
-    const bool add = s->watched == 0;
-    const bool change = (need & ~s->watched) != 0;
-    s->watched = static_cast<std::uint8_t>(s->watched | need);
-    s->generation += add ? 1 : 0;
-    const std::uint64_t token = s->token(fd);
-    const std::uint32_t interest = s->watched;
+    const int result = (need & ~s->watched) != 0 ? watch(fd, *s, need) : 0;
     lock.unlock();
     age(fd);
-    return change ? watch(fd, *e, add, token, interest) : 0;
+    return result;
 }
 
-int hub_io::watch(int fd, fd_entry& e, bool add, std::uint64_t token,
-                  std::uint32_t interest) noexcept {
-    int error = add ? poller().watch(fd, token, interest) : poller().rewatch(fd, token, interest);
+/// Under the entry's lock, although these are system calls: whoever closes the fd must find it
+/// either registered or not.
+int hub_io::watch(int fd, source& s, std::uint32_t need) noexcept {
+    const bool add = s.watched == 0;
+    s.watched = static_cast<std::uint8_t>(s.watched | need);
+    s.generation += add ? 1 : 0;
+    int error = add ? poller().watch(fd, s.token(fd), s.watched)
+                    : poller().rewatch(fd, s.token(fd), s.watched);
     if (error == EEXIST) { // left over from a time when the fd was thought closed
-        error = poller().rewatch(fd, token, interest);
+        error = poller().rewatch(fd, s.token(fd), s.watched);
     } else if (error == ENOENT) {
-        error = watch_anew(fd, e);
+        error = watch_anew(fd, s);
     }
     if (error == 0) {
         return 0;
     }
-    const std::lock_guard lock(e.lock);
-    if (source* s = own(e)) {
-        s->watched = 0;
-    }
+    s.watched = 0;
     return error == EPERM ? always_ready : -error;
 }
 
 /// Another description has come under this number behind our back. What is reported for the old
 /// one, if that lives on elsewhere, is stale from here on.
-int hub_io::watch_anew(int fd, fd_entry& e) noexcept {
-    std::uint64_t token = 0;
-    std::uint32_t interest = 0;
-    {
-        const std::lock_guard lock(e.lock);
-        source* s = own(e);
-        if (s == nullptr || s->watched == 0) {
-            return 0; // closed in this moment; the waiters know
-        }
-        ++s->generation;
-        s->state.store(0, std::memory_order_relaxed);
-        token = s->token(fd);
-        interest = s->watched;
-    }
-    const int error = poller().watch(fd, token, interest);
-    return error == EEXIST ? poller().rewatch(fd, token, interest) : error;
+int hub_io::watch_anew(int fd, source& s) noexcept {
+    ++s.generation;
+    s.state.store(0, std::memory_order_relaxed);
+    const int error = poller().watch(fd, s.token(fd), s.watched);
+    return error == EEXIST ? poller().rewatch(fd, s.token(fd), s.watched) : error;
 }
 
 void hub_io::leave(int fd, fd_waiter& w) noexcept {

@@ -5,7 +5,6 @@
 #include "io/fd_table.hpp"
 #include "io/uring_accept.hpp"
 
-#include <array>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -55,7 +54,7 @@ public:
     /// This hub's source of fd, or null if it never waited for it.
     source* own(fd_entry& e) noexcept {
         source* s = &e.first;
-        while (s != nullptr && s->owner.load(std::memory_order_relaxed) != this) {
+        while (s != nullptr && s->owner.load(std::memory_order_acquire) != this) {
             s = s->following();
         }
         return s;
@@ -67,11 +66,6 @@ public:
 
     /// accept4 on a blocking listener, without blocking; -EOPNOTSUPP where there is no way.
     int accept(int fd, sockaddr* peer, socklen_t* peer_size, int flags) noexcept;
-
-    /// fds that keep this hub going.
-    std::array<int, 2> own_fds() const noexcept {
-        return {period_fd_, acceptor_ == nullptr ? -1 : acceptor_->ring_fd()};
-    }
 
     // hub_extension
     void forked() override;
@@ -91,8 +85,8 @@ private:
 
     void on_ready(std::uint64_t token, std::uint32_t events) noexcept override;
     void wake_interested(source& s, std::uint32_t events) noexcept;
-    int watch(int fd, fd_entry& e, bool add, std::uint64_t token, std::uint32_t interest) noexcept;
-    int watch_anew(int fd, fd_entry& e) noexcept;
+    int watch(int fd, source& s, std::uint32_t need) noexcept;
+    int watch_anew(int fd, source& s) noexcept;
     source* claim(fd_entry& e) noexcept;
     void give_up_sources() noexcept;
 
@@ -105,7 +99,7 @@ private:
     void close_period() noexcept;
     void tick() noexcept;
     void verify(int fd) noexcept;
-    void give_up_watch(fd_entry& e, int error) noexcept;
+    static void give_up_watch(source& s, int error) noexcept;
 
     hub_core& hub_;
 

@@ -93,10 +93,9 @@ int sleep(time_point until, options& o) noexcept;
 void closing(int fd) noexcept;
 void closing_range(unsigned first, unsigned last) noexcept; ///< both included, as in close_range(2)
 
-/// These do not touch the fds that the calling thread's hub lives on: to the program they are not
+/// These do not touch the fds that hubs live on (sys/own_fds.hpp): to the program they are not
 /// open (close: EBADF; dup2: EBUSY). Programs close 'all' fds when they become daemons.
 int close(int fd) noexcept;
-int close_range(unsigned first, unsigned last, int flags) noexcept;
 int dup2(int from, int to) noexcept;
 int dup3(int from, int to, int flags) noexcept;
 

@@ -77,17 +77,13 @@ void hub_io::distrust(int fd) noexcept {
     if (e == nullptr || own(*e) == nullptr) {
         return;
     }
-    {
-        const std::lock_guard lock(e->lock);
-        source* s = own(*e);
-        if (s == nullptr || s->watched == 0 ||
-            s->waiters.load(std::memory_order_relaxed) != nullptr) {
-            return;
-        }
+    const std::lock_guard lock(e->lock);
+    source* const s = own(*e);
+    if (s != nullptr && s->watched != 0 && s->waiters.load(std::memory_order_relaxed) == nullptr) {
         s->watched = 0;
         s->state.store(0, std::memory_order_relaxed);
+        poller().unwatch(fd);
     }
-    poller().unwatch(fd);
 }
 
 void hub_io::arm() noexcept {
@@ -131,35 +127,25 @@ void hub_io::verify(int fd) noexcept {
     if (e == nullptr) {
         return;
     }
-    std::uint64_t token = 0;
-    std::uint32_t interest = 0;
-    {
-        const std::lock_guard lock(e->lock);
-        const source* s = own(*e);
-        if (s == nullptr || s->watched == 0 ||
-            s->waiters.load(std::memory_order_relaxed) == nullptr) {
-            return;
-        }
-        token = s->token(fd);
-        interest = s->watched;
+    const std::lock_guard lock(e->lock);
+    source* const s = own(*e);
+    if (s == nullptr || s->watched == 0 || s->waiters.load(std::memory_order_relaxed) == nullptr) {
+        return;
     }
-    int error = poller().rewatch(fd, token, interest);
+    int error = poller().rewatch(fd, s->token(fd), s->watched);
     if (error == ENOENT) {
-        error = watch_anew(fd, *e);
+        error = watch_anew(fd, *s);
     }
     if (error != 0) {
-        give_up_watch(*e, error);
+        give_up_watch(*s, error);
     }
 }
 
-void hub_io::give_up_watch(fd_entry& e, int error) noexcept {
-    const std::lock_guard lock(e.lock);
-    if (source* s = own(e)) {
-        s->watched = 0;
-        ++s->generation;
-        // EBADF: closed. Anything else (EPERM: a file now): the calls find out themselves.
-        wake_all(*s, error == EBADF ? wake::closed : wake::ready);
-    }
+void hub_io::give_up_watch(source& s, int error) noexcept {
+    s.watched = 0;
+    ++s.generation;
+    // EBADF: closed. Anything else (EPERM: a file now): the calls find out themselves.
+    wake_all(s, error == EBADF ? wake::closed : wake::ready);
 }
 
 // --------------------------------------------------------- reports of descriptions that are gone
@@ -190,8 +176,13 @@ void hub_io::rebuild() noexcept {
             if (io.own(e) == nullptr) {
                 return;
             }
-            if (const int error = io.watch_anew(fd, e); error != 0) {
-                io.give_up_watch(e, error);
+            const std::lock_guard lock(e.lock);
+            source* const s = io.own(e);
+            if (s == nullptr || s->watched == 0) {
+                return;
+            }
+            if (const int error = io.watch_anew(fd, *s); error != 0) {
+                give_up_watch(*s, error);
             }
             ++io.stale_limit_; // the cost of rebuilding stays in proportion
         },

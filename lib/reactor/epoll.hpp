@@ -25,7 +25,6 @@ public:
     int reset() noexcept override;
     void poll(time_point deadline, listener& to) noexcept override;
     void interrupt() noexcept override;
-    std::array<int, 2> own_fds() const noexcept override { return {epoll_fd_, wakeup_fd_}; }
     void forked() override;
 
 private:

@@ -3,7 +3,6 @@
 
 #include "base/timer_queue.hpp"
 
-#include <array>
 #include <cstdint>
 
 namespace tendril::detail {
@@ -66,10 +65,6 @@ public:
 
     /// Makes the present or next poll() return soon. Any thread; async-signal-safe.
     virtual void interrupt() noexcept = 0;
-
-    /// The fds that the reactor itself lives on, -1 for none: programs that close all fds must not
-    /// get at them.
-    virtual std::array<int, 2> own_fds() const noexcept = 0;
 
     /// In the child of a fork: drops everything inherited without touching the parent's
     /// registrations, and starts empty.

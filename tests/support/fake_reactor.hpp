@@ -96,8 +96,6 @@ public:
         interrupted_.notify_all();
     }
 
-    std::array<int, 2> own_fds() const noexcept override { return {-1, -1}; }
-
     void forked() override {
         ++forks_;
         watches_.clear();

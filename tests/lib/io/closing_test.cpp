@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: BSL-1.0
 // fds that are closed, replaced and used again, with and without our knowledge.
 #include "hub/hub_core.hpp"
-#include "io/fd_table.hpp"
 #include "io/hub_io.hpp"
 #include "io/operations.hpp"
+#include "support/fd_waiters.hpp"
 #include "support/sockets.hpp"
 #include "sys/calls.hpp"
 
 #include <array>
-#include <atomic>
 #include <chrono>
 #include <gtest/gtest.h>
 #include <string>
@@ -43,16 +42,6 @@ void put(int fd, std::string_view text) {
 
 void raw_close(int fd) {
     ASSERT_EQ(::syscall(SYS_close, fd), 0);
-}
-
-void wait_until_somebody_waits_for(int fd) {
-    for (;;) {
-        const io::fd_entry* e = io::fd_table::find(fd);
-        if (e != nullptr && e->first.waiters.load() != nullptr) {
-            return;
-        }
-        std::this_thread::yield();
-    }
 }
 
 TEST(closing, wakes_who_waits) {
@@ -100,7 +89,7 @@ TEST(closing, wakes_writers_acceptors_and_who_connects) {
 TEST(closing, wakes_who_waits_on_another_hub) {
     fd_pair pair = tcp_pair();
     std::thread other([&] { EXPECT_EQ(read_some(pair.a), bad_fd); });
-    wait_until_somebody_waits_for(pair.a);
+    await_waiters(pair.a, 1);
     pair.a.reset();
     other.join();
 }

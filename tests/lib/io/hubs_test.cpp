@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 // One fd and several hubs, each with its own registration. Meant for ThreadSanitizer, too.
 #include "io/operations.hpp"
+#include "support/fd_waiters.hpp"
 #include "support/sockets.hpp"
 
 #include <array>
@@ -92,17 +93,13 @@ TEST(several_hubs, survive_close_and_reuse_of_a_number) {
     for (int round = 0; round < 30; ++round) {
         fd_pair pair = tcp_pair();
         const int fd = pair.a;
-        std::atomic<int> waiting{0};
         std::thread closer([&] {
-            while (waiting < threads * fibers_each) {
-                std::this_thread::yield();
-            }
+            await_waiters(fd, threads * fibers_each);
             pair.a.reset();
         });
         on_several_hubs([&] {
             std::array<char, 8> buffer{};
             io::options o;
-            ++waiting;
             const ssize_t n = io::recv(fd, buffer.data(), buffer.size(), 0, o);
             EXPECT_EQ(n, -EBADF);
         });
