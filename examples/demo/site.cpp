@@ -88,6 +88,10 @@ int udp_socket(std::uint16_t& port) {
     at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     socklen_t size = sizeof at;
     auto* const address = reinterpret_cast<sockaddr*>(&at);
+    const int room = 1 << 20; // hundreds of questions come at once, also while another process runs
+    if (fd >= 0) {
+        setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &room, sizeof room);
+    }
     if (fd < 0 || bind(fd, address, size) != 0 || getsockname(fd, address, &size) != 0) {
         fail("the DNS server's socket");
     }
