@@ -100,9 +100,13 @@ TEST_F(names_as_glibc, getnameinfo_addresses) {
                                 "::ffff:192.0.2.52",
                                 "fe80::1",
                                 "ff02::1"}) {
-        for (const int flags : {0, NI_NUMERICHOST, NI_NUMERICSERV, NI_NAMEREQD, NI_DGRAM,
-                                NI_NUMERICHOST | NI_NAMEREQD, NI_NUMERICHOST | NI_NUMERICSERV,
-                                NI_NOFQDN, NI_IDN, 0x4000}) {
+        for (const int flags :
+             {0, NI_NUMERICHOST, NI_NUMERICSERV, NI_NAMEREQD, NI_DGRAM,
+              NI_NUMERICHOST | NI_NAMEREQD, NI_NUMERICHOST | NI_NUMERICSERV, NI_NOFQDN,
+#ifndef TENDRIL_ASAN // libunistring, which libc asks then, leaks
+              NI_IDN,
+#endif
+              0x4000}) {
             compare_names(address, 80, flags, lo);
             compare_names(address, 514, flags);
             compare_names(address, 4, flags, 99);

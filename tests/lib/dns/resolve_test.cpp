@@ -3,6 +3,7 @@
 #include "dns/config_file.hpp"
 #include "dns/netdb.hpp"
 #include "support/dns_server.hpp"
+#include "support/leaks.hpp"
 
 #include <tendril/dns.hpp>
 #include <tendril/fiber.hpp>
@@ -246,6 +247,7 @@ TEST_F(resolve, a_thread_that_ends_abandons_its_questions) {
     server_->set_script([](const dns_question&) { return dns_answer{.silent = true}; });
     testing::internal::CaptureStderr();
     std::thread([] {
+        const tendril::detail::lost_on_purpose abandoned;
         tendril::spawn([] { dns::resolve("both.test", "80", plain); }).detach();
         tendril::this_fiber::yield();
     }).join();
