@@ -22,6 +22,7 @@ namespace {
 using namespace std::chrono_literals;
 using tendril::fiber;
 using tendril::spawn;
+using tendril::detail::leave_leaks_unchecked;
 using tendril::detail::lost_on_purpose;
 using testing::Eq;
 using testing::ExitedWithCode;
@@ -68,6 +69,7 @@ TEST_F(ThreadEnd, ItsFibersEndFirst) {
 
 TEST_F(ThreadEnd, FibersThatLastLongerAreAbandonedAndReported) {
     const auto body = [] {
+        leave_leaks_unchecked();
         grace("0");
         const lost_on_purpose lost;
         std::optional<fiber<void>> parked;
@@ -104,6 +106,7 @@ TEST_F(ThreadEnd, FibersThatLastLongerAreAbandonedAndReported) {
 
 TEST_F(ThreadEnd, TheGraceIsAsLongAsSet) {
     const auto body = [] {
+        leave_leaks_unchecked();
         grace("20");
         std::atomic<int> ended{0};
         std::thread([&] {
@@ -125,6 +128,7 @@ TEST_F(ThreadEnd, TheGraceIsAsLongAsSet) {
 
 TEST_F(ThreadEnd, AnInvalidGraceIsReportedAndTheDefaultStands) {
     const auto body = [] {
+        leave_leaks_unchecked();
         grace("soon");
         int ended = 0;
         std::thread([&] {
@@ -205,6 +209,7 @@ TEST_F(ThreadEnd, ManyThreadsInARowShareOneHub) {
 
 TEST_F(ThreadEnd, ReturningFromMainAbandonsFibers) {
     const auto body = [] {
+        leave_leaks_unchecked();
         struct never_destroyed {
             ~never_destroyed() { std::fputs("unwound\n", stderr); }
         };
@@ -221,6 +226,7 @@ TEST_F(ThreadEnd, ReturningFromMainAbandonsFibers) {
 
 TEST_F(ThreadEnd, ExitInAFiberEndsTheProcess) {
     const auto body = [] {
+        leave_leaks_unchecked();
         const lost_on_purpose lost;
         std::atexit([] { std::fputs("atexit ran\n", stderr); });
         auto other = spawn([] { tendril::this_fiber::sleep_for(1h); });
@@ -231,6 +237,7 @@ TEST_F(ThreadEnd, ExitInAFiberEndsTheProcess) {
 
 TEST_F(ThreadEnd, ExitInAFiberOfAnotherThreadEndsTheProcessAtOnce) {
     const auto body = [] {
+        leave_leaks_unchecked();
         ::alarm(20); // with a grace of an hour
         grace("3600000");
         const lost_on_purpose lost;
@@ -244,6 +251,7 @@ TEST_F(ThreadEnd, ExitInAFiberOfAnotherThreadEndsTheProcessAtOnce) {
 
 TEST_F(ThreadEnd, StaticDestructorsMayStillUseFibers) {
     const auto body = [] {
+        leave_leaks_unchecked();
         tendril::this_fiber::yield();
         std::atexit([] { std::fprintf(stderr, "got %d\n", spawn([] { return 8; }).get()); });
         std::exit(0);
