@@ -6,10 +6,10 @@
 
 #include <climits>
 #include <cstddef>
+#include <cstdlib>
 #include <mutex>
 #include <new>
 #include <pthread.h>
-#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -68,11 +68,10 @@ pid_t current_process() noexcept {
 }
 
 std::atomic<std::atomic<fd_entry*>*>& make_directory() noexcept {
-    // 16 MiB of addresses, of which a page or two are ever touched. Zero pages are null pointers.
+    // 16 MiB of addresses, of which a page or two are ever touched: zero pages, null pointers.
     static const bool made = [] {
-        void* p = ::mmap(nullptr, chunks * sizeof(std::atomic<fd_entry*>), PROT_READ | PROT_WRITE,
-                         MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-        if (p == MAP_FAILED) {
+        void* p = std::calloc(chunks, sizeof(std::atomic<fd_entry*>));
+        if (p == nullptr) {
             return false;
         }
         process.store(current_process(), std::memory_order_relaxed);
