@@ -13,10 +13,6 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#ifdef TENDRIL_ASAN
-#include <sanitizer/lsan_interface.h>
-#endif
-
 namespace tendril::detail::io {
 
 void link(source& s, fd_waiter& w) noexcept {
@@ -120,10 +116,6 @@ fd_entry* at(int fd) noexcept {
     fd_entry* expected = nullptr;
     if (!slot.compare_exchange_strong(expected, made, std::memory_order_acq_rel)) {
         delete[] made;
-    } else {
-#ifdef TENDRIL_ASAN
-        __lsan_ignore_object(made); // it does not look into the directory, which is mapped
-#endif
     }
     const std::size_t end = (static_cast<std::uint32_t>(fd) >> chunk_bits) + 1;
     std::size_t used = chunks_used.load(std::memory_order_relaxed);
