@@ -88,21 +88,19 @@ TEST(Connect, RefusesTextThatIsNoEndpoint) {
 
 // ------------------------------------------------------------------------------------------ names
 
-dns_answer answer(const dns_question& question) {
-    static const dns_zone zone = dns_zone()
-                                     .address("two.test", "127.0.0.1")
-                                     .address("two.test", "127.0.0.2")
-                                     .address("one.test", "127.0.0.1");
-    dns_answer a = zone(question);
-    a.silent = question.lower() == "silent.test";
-    return a;
-}
-
 class ConnectByName : public testing::Test {
 protected:
     // One server for all: the setting is read once.
     static void SetUpTestSuite() {
-        static const dns_server server(answer);
+        static const dns_server server(
+            [zone = dns_zone()
+                        .address("two.test", "127.0.0.1")
+                        .address("two.test", "127.0.0.2")
+                        .address("one.test", "127.0.0.1")](const dns_question& question) {
+                dns_answer a = zone(question);
+                a.silent = question.lower() == "silent.test";
+                return a;
+            });
         setenv("TENDRIL_NAMESERVERS", server.endpoint().c_str(), 1);
     }
 };
