@@ -41,12 +41,12 @@ func switches(fibers int) {
 			runtime.Gosched()
 		}
 		for part := -1; part < 7; part++ {
-			begin := time.Now()
+			begin := cpu()
 			for i := 0; i < laps; i++ {
 				runtime.Gosched()
 			}
 			if leads && part >= 0 {
-				times = append(times, time.Since(begin))
+				times = append(times, cpu()-begin)
 			}
 		}
 		for ended++; ended < fibers; {
@@ -65,7 +65,7 @@ func spawns(fibers, rounds int) {
 	var times []time.Duration
 	done := 0
 	for part := -1; part < 7; part++ {
-		begin := time.Now()
+		begin := cpu()
 		for i := 0; i < rounds; i++ {
 			var all sync.WaitGroup
 			all.Add(fibers)
@@ -78,7 +78,7 @@ func spawns(fibers, rounds int) {
 			all.Wait()
 		}
 		if part >= 0 {
-			times = append(times, time.Since(begin))
+			times = append(times, cpu()-begin)
 		}
 	}
 	fmt.Printf("time %.6g ns\n", float64(median(times).Nanoseconds())/float64(fibers*rounds))

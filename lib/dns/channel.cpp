@@ -9,7 +9,6 @@
 #include <arpa/nameser.h>
 #include <poll.h>
 
-#include <algorithm>
 #include <cerrno>
 #include <chrono>
 #include <cstring>
@@ -210,38 +209,29 @@ time_point channel::next_timeout() {
            std::chrono::microseconds(left.tv_usec + 1000);
 }
 
-void channel::process(std::vector<pollfd>& fds) {
+void channel::process(const pollfd& ready) {
+    // An error counts as readiness for both: the call that follows gives the reason.
+    const bool error = (ready.revents & (POLLERR | POLLHUP)) != 0;
+    const bool in = error || (ready.revents & POLLIN) != 0;
+    const bool out = (ready.events & POLLOUT) != 0 && (error || (ready.revents & POLLOUT) != 0);
     const foreign_call_guard guard;
-    for (const pollfd& p : fds) {
-        // An error counts as readiness for both: the call that follows gives the reason.
-        const bool error = (p.revents & (POLLERR | POLLHUP)) != 0;
-        const bool in = error || (p.revents & POLLIN) != 0;
-        const bool out = (p.events & POLLOUT) != 0 && (error || (p.revents & POLLOUT) != 0);
-        const bool known = std::any_of(sockets_.begin(), sockets_.end(),
-                                       [&p](const socket& s) { return s.fd == p.fd; });
-        if (known && (in || out)) {
-            ares_process_fd(ares_, in ? p.fd : ARES_SOCKET_BAD, out ? p.fd : ARES_SOCKET_BAD);
-        }
+    if (ready.fd == socket_.fd && (in || out)) {
+        ares_process_fd(ares_, in ? ready.fd : ARES_SOCKET_BAD, out ? ready.fd : ARES_SOCKET_BAD);
     }
     ares_process_fd(ares_, ARES_SOCKET_BAD, ARES_SOCKET_BAD); // timeouts
 }
 
 void channel::drive() {
-    std::vector<pollfd> fds;
     while (open_ != 0 && !muted_) {
-        fds.clear();
-        for (const socket& s : sockets_) {
-            fds.push_back(
-                {s.fd, static_cast<short>((s.in ? POLLIN : 0) | (s.out ? POLLOUT : 0)), 0});
-        }
+        pollfd ready = socket_;
         io::options o;
         o.deadline = next_timeout();
         o.what = "dns";
-        // -EBADF and POLLNVAL: a fiber that gave up closed the sockets under us, so look again.
-        if (io::poll(fds.data(), fds.size(), o) == -ECANCELED || muted_) {
+        // -EBADF and POLLNVAL: a fiber that gave up closed the socket under us, so look again.
+        if (io::poll(&ready, 1, o) == -ECANCELED || muted_) {
             return;
         }
-        process(fds);
+        process(ready);
     }
 }
 
@@ -279,16 +269,10 @@ ares_ssize_t channel::complete_header(unsigned char* message, ares_ssize_t size,
 }
 
 void channel::socket_state(int fd, bool in, bool out) {
-    const auto s = std::find_if(sockets_.begin(), sockets_.end(),
-                                [fd](const socket& x) { return x.fd == fd; });
-    if (!in && !out) {
-        if (s != sockets_.end()) {
-            sockets_.erase(s);
-        }
-    } else if (s == sockets_.end()) {
-        sockets_.push_back({fd, in, out});
-    } else {
-        *s = {fd, in, out};
+    if (in || out) {
+        socket_ = {fd, static_cast<short>((in ? POLLIN : 0) | (out ? POLLOUT : 0)), 0};
+    } else if (fd == socket_.fd) {
+        socket_ = {-1, 0, 0};
     }
 }
 

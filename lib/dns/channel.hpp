@@ -76,16 +76,10 @@ public:
 
 private:
     class driver;
-    struct socket {
-        int fd;
-        bool in;
-        bool out;
-    };
-
     void start_driver();
     void drive();
     time_point next_timeout();
-    void process(std::vector<pollfd>& fds);
+    void process(const pollfd& ready);
     void driver_ended() noexcept;
     void cancel_all() noexcept;
     void complete(struct query& q, int status, const unsigned char* message, int size);
@@ -99,7 +93,7 @@ private:
     hub_core& hub_;
     channel_settings settings_;
     ares_channel ares_ = nullptr;
-    std::vector<socket> sockets_;
+    pollfd socket_{-1, 0, 0};         ///< the one socket, UDP or TCP, and what c-ares waits for
     std::vector<message_bytes> sent_; ///< over UDP, since no question was open last
     std::size_t open_ = 0;            ///< questions, abandoned ones included
     std::size_t wanted_ = 0;          ///< questions that somebody waits for

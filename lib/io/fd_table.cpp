@@ -6,16 +6,12 @@
 
 #include <climits>
 #include <cstddef>
+#include <cstdlib>
 #include <mutex>
 #include <new>
 #include <pthread.h>
-#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
-
-#ifdef TENDRIL_ASAN
-#include <sanitizer/lsan_interface.h>
-#endif
 
 namespace tendril::detail::io {
 
@@ -68,11 +64,10 @@ pid_t current_process() noexcept {
 }
 
 std::atomic<std::atomic<fd_entry*>*>& make_directory() noexcept {
-    // 16 MiB of addresses, of which a page or two are ever touched. Zero pages are null pointers.
+    // 16 MiB of addresses, of which a page or two are ever touched: zero pages, null pointers.
     static const bool made = [] {
-        void* p = ::mmap(nullptr, chunks * sizeof(std::atomic<fd_entry*>), PROT_READ | PROT_WRITE,
-                         MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-        if (p == MAP_FAILED) {
+        void* p = std::calloc(chunks, sizeof(std::atomic<fd_entry*>));
+        if (p == nullptr) {
             return false;
         }
         process.store(current_process(), std::memory_order_relaxed);
@@ -121,10 +116,6 @@ fd_entry* at(int fd) noexcept {
     fd_entry* expected = nullptr;
     if (!slot.compare_exchange_strong(expected, made, std::memory_order_acq_rel)) {
         delete[] made;
-    } else {
-#ifdef TENDRIL_ASAN
-        __lsan_ignore_object(made); // it does not look into the directory, which is mapped
-#endif
     }
     const std::size_t end = (static_cast<std::uint32_t>(fd) >> chunk_bits) + 1;
     std::size_t used = chunks_used.load(std::memory_order_relaxed);

@@ -107,6 +107,7 @@ private:
     // after a whole period is verified.
     std::vector<std::uint64_t> young_;
     std::vector<std::uint64_t> old_;
+    std::size_t verified_word_ = 0; ///< of old_: where the last verification came to
     bool armed_ = false;
     std::unique_ptr<uring_accept> acceptor_;
     bool acceptor_tried_ = false;

@@ -213,7 +213,7 @@ TEST_F(getaddrinfo_as_glibc, order_of_sources) {
           "hosts: mdns4_minimal [NOTFOUND=return] files dns\n", "hosts: files myhostname dns\n",
           "hosts: files [success=merge] dns\n", "hosts:files dns # comment\n", " hosts :\tdns\n"}) {
         SCOPED_TRACE(nsswitch);
-        use("nameserver 127.0.0.1\noptions timeout:1 attempts:1\n", nsswitch, hosts_text);
+        use("nameserver 127.0.0.1\noptions attempts:1\n", nsswitch, hosts_text);
         // We ask dns first, and then libc for the whole, when the name may be in a later source.
         const bool count = std::string(nsswitch).find("dns #") == std::string::npos;
         for (const char* node : {"both.test", "host", "v4.test", "nx.test", "servfail.test",
@@ -238,7 +238,7 @@ TEST_F(getaddrinfo_as_glibc, search_list) {
           "search one.test two.test\noptions no-tld-query\n", "options no_tld_query ndots:3\n",
           "search one.test\t two.test # three.test\n"}) {
         SCOPED_TRACE(conf);
-        use(std::string("nameserver 127.0.0.1\noptions timeout:1 attempts:1\n") + conf);
+        use(std::string("nameserver 127.0.0.1\noptions attempts:1\n") + conf);
         for (const char* node : {"www", "www.", "only", "sub.www", "txt", "bare", "nx", "v4.test",
                                  "nx.test", "a.b.c.d.nx", "servfail", "nodata.test"}) {
             for (const int family : families) {

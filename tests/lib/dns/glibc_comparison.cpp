@@ -128,7 +128,7 @@ void glibc_comparison::SetUp() {
     for (const char* address : {"127.0.0.1", "127.0.0.2"}) {
         servers_.push_back(std::make_unique<dns_server>(odd_zone, address, std::uint16_t{53}));
     }
-    use("nameserver 127.0.0.1\noptions timeout:1 attempts:2\n");
+    use("nameserver 127.0.0.1\n");
 }
 
 void glibc_comparison::use(const std::string& resolv_conf, const std::string& nsswitch,

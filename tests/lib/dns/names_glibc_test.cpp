@@ -23,7 +23,7 @@ const std::string hosts_text = "127.0.0.1 localhost loop\n"
                                "::ffff:192.0.2.52 mapped.example\n";
 
 TEST_F(names_as_glibc, gethostbyname) {
-    use("nameserver 127.0.0.1\nsearch two.test\noptions timeout:1 attempts:1\n"
+    use("nameserver 127.0.0.1\nsearch two.test\noptions attempts:1\n"
         "sortlist 198.51.100.192/255.255.255.248\n",
         "hosts: files dns\n", hosts_text);
     for (const char* name : {"localhost",
@@ -65,7 +65,7 @@ TEST_F(names_as_glibc, gethostbyname) {
 }
 
 TEST_F(names_as_glibc, gethostbyaddr) {
-    use("nameserver 127.0.0.1\noptions timeout:1 attempts:1\n", "hosts: files dns\n", hosts_text);
+    use("nameserver 127.0.0.1\noptions attempts:1\n", "hosts: files dns\n", hosts_text);
     for (const char* address :
          {"192.0.2.10", "192.0.2.11", "192.0.2.12", "192.0.2.13", "192.0.2.14", "192.0.2.50",
           "192.0.2.52", "192.0.2.99", "127.0.0.1", "0.0.0.0", "::1", "2001:db8::10", "2001:db8::50",

@@ -98,9 +98,11 @@ TEST_P(accept_on, reports_emfile_and_recovers) {
     rlimit none = saved;
     none.rlim_cur = static_cast<rlim_t>(next.operator int());
     ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &none), 0);
+    settle();
+    ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &saved), 0);
+    ASSERT_TRUE(first.ready() && second.ready());
     EXPECT_EQ(first.get(), -EMFILE);
     EXPECT_EQ(second.get(), -EMFILE);
-    ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &saved), 0);
     EXPECT_GE(owned_fd(accept_one(listener_)), 0);
 }
 
