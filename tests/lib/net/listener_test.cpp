@@ -192,19 +192,25 @@ void tell_at_the_deadline() {
     finish(false);
 }
 
-TEST(AcceptWithoutFds, OutlivesTheShortage) {
+class AcceptWithoutFds : public testing::Test {
+protected:
+    // The child starts afresh: it has no hub, nor anything else, of this process.
+    AcceptWithoutFds() { testing::FLAGS_gtest_death_test_style = "threadsafe"; }
+};
+
+TEST_F(AcceptWithoutFds, OutlivesTheShortage) {
     EXPECT_EXIT(outlive_the_shortage(), testing::ExitedWithCode(0), "waited 1");
 }
 
-TEST(AcceptWithoutFds, FindsAnFdThatOthersClosed) {
+TEST_F(AcceptWithoutFds, FindsAnFdThatOthersClosed) {
     EXPECT_EXIT(find_an_fd_that_others_closed(), testing::ExitedWithCode(0), "");
 }
 
-TEST(AcceptWithoutFds, EndsWhenTheListenerIsClosedMeanwhile) {
+TEST_F(AcceptWithoutFds, EndsWhenTheListenerIsClosedMeanwhile) {
     EXPECT_EXIT(end_when_closed_meanwhile(), testing::ExitedWithCode(0), "");
 }
 
-TEST(AcceptWithoutFds, TellsAtTheDeadline) {
+TEST_F(AcceptWithoutFds, TellsAtTheDeadline) {
     EXPECT_EXIT(tell_at_the_deadline(), testing::ExitedWithCode(0), "Too many open files");
 }
 
