@@ -10,6 +10,7 @@
 #include <mutex>
 #include <pthread.h>
 #include <sys/syscall.h>
+#include <system_error>
 #include <unistd.h>
 #include <vector>
 
@@ -23,32 +24,40 @@ struct registry {
     std::mutex mutex;
     std::vector<std::unique_ptr<hub_core>> all;
     std::vector<hub_core*> idle;
+    bool begun = false;
+    pthread_key_t end_key{}; ///< once begun
 };
 
-constinit registry* made_registry = nullptr;
+union undying {
+    registry hubs;
+    constexpr undying()
+        : hubs() {}
+    ~undying() {}
+};
+constinit undying process;
+
+registry& hubs() noexcept {
+    return process.hubs;
+}
 
 void forked_child() {
     hub_core* const own = hub_core::current_or_null();
-    for (const auto& hub : made_registry->all) {
+    for (const auto& hub : hubs().all) {
         if (hub.get() != own) {
             hub->lost_in_fork();
         }
     }
-    made_registry->idle.clear(); // their epoll fds are the parent's
-    made_registry->mutex.unlock();
+    hubs().idle.clear(); // their epoll fds are the parent's
+    hubs().mutex.unlock();
     if (own != nullptr) {
         own->forked();
     }
 }
 
-registry& hubs() {
-    static registry* const r = [] {
-        made_registry = new registry;
-        pthread_atfork([] { made_registry->mutex.lock(); }, [] { made_registry->mutex.unlock(); },
-                       &forked_child);
-        return made_registry;
-    }();
-    return *r;
+// The mutex is held over every fork, and everything that is made once per process for hubs is made
+// under it (not by a local static, whose guard a child could find taken by a thread that it lacks).
+[[gnu::constructor]] void hold_over_forks() {
+    pthread_atfork([] { hubs().mutex.lock(); }, [] { hubs().mutex.unlock(); }, &forked_child);
 }
 
 void give_back(hub_core& hub) {
@@ -88,33 +97,32 @@ void end_late(void*) {
 
 /// Arms both for the calling thread.
 void end_with_thread(hub_core& hub) {
-    static const struct end_key {
-        pthread_key_t key{};
-        bool made = pthread_key_create(&key, &end_late) == 0;
-    } late;
     static thread_local thread_end end;
     end.armed = true;
-    if (late.made) {
-        pthread_setspecific(late.key, &hub);
+    pthread_setspecific(hubs().end_key, &hub);
+}
+
+void begin() {
+    set_guard_method(settings().guard);
+    if (const int error = pthread_key_create(&hubs().end_key, &end_late); error != 0) {
+        throw std::system_error(error, std::system_category(), "pthread_key_create");
     }
+    hubs().begun = true;
 }
 
 hub_core& take_or_make() {
-    {
-        const std::lock_guard lock(hubs().mutex);
-        if (!hubs().idle.empty()) {
-            hub_core& hub = *hubs().idle.back();
-            hubs().idle.pop_back();
-            return hub;
-        }
-    }
-    set_guard_method(settings().guard);
-    auto made = std::make_unique<hub_core>(std::make_unique<epoll_reactor>());
-    hub_core& hub = *made;
     const std::lock_guard lock(hubs().mutex);
-    hubs().all.push_back(std::move(made));
+    if (!hubs().idle.empty()) {
+        hub_core& hub = *hubs().idle.back();
+        hubs().idle.pop_back();
+        return hub;
+    }
+    if (!hubs().begun) {
+        begin();
+    }
+    hubs().all.push_back(std::make_unique<hub_core>(std::make_unique<epoll_reactor>()));
     hubs().idle.reserve(hubs().all.size()); // so that giving back cannot fail
-    return hub;
+    return *hubs().all.back();
 }
 
 } // namespace
