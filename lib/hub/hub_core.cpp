@@ -51,9 +51,10 @@ inline bool change_word(ticket t, std::uint64_t to) noexcept {
 /// Begins to load where a suspended fiber stopped. It runs soon, and its stack is cold where many
 /// wait: without this, a yield among 1,000 fibers takes up to twice as long.
 inline void prefetch_stack(const fiber_record& r, std::size_t lines) noexcept {
-    const auto* top = static_cast<const std::byte*>(r.context.handle);
+    // As a number: that of a fiber that has not begun is null, to which nothing may be added.
+    const auto top = reinterpret_cast<std::uintptr_t>(r.context.handle);
     for (std::size_t i = 0; i < lines; ++i) {
-        __builtin_prefetch(top + i * 64);
+        __builtin_prefetch(reinterpret_cast<const void*>(top + i * 64));
     }
 }
 
