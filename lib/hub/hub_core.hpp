@@ -157,6 +157,8 @@ public:
     static constexpr std::size_t ready_target = 64; ///< unstarted fibers wait while so many can run
 
 private:
+    friend struct hub_test_access; // tests stop half-way through wake_up()
+
     /// A task that another thread spawned here.
     struct arrival {
         task* job;

@@ -15,6 +15,11 @@
 #include <vector>
 
 namespace tendril::detail {
+
+struct hub_test_access {
+    static void make_ready(hub_core& hub, fiber_record& r) { hub.make_ready(r); }
+};
+
 namespace {
 
 using std::chrono::hours;
@@ -156,6 +161,22 @@ TEST(HubLifecycle, AFunctionThatNeverRanMaySpawnInItsDestructor) {
     hub->drain();
 }
 
+/// The push comes when the hub is neither asleep nor about to look; it must look before it sleeps.
+TEST(HubLifecycle, AWakeUpFromAThreadIsSeenByAHubThatThenSleeps) {
+    fake_hub hub;
+    for (int i = 0; i < 10; ++i) {
+        ticket t;
+        auto f = spawn([&] {
+            t = hub->prepare();
+            return hub->park(t, why);
+        });
+        hub->yield();
+        std::thread([&] { EXPECT_TRUE(hub_core::wake_up(t, wake::closed)); }).join();
+        EXPECT_EQ(f.get(), wake::closed); // nothing else could end this wait
+        EXPECT_EQ(hub->counters().remote_wakes, static_cast<std::uint64_t>(i) + 1);
+    }
+}
+
 TEST(HubLifecycle, DrainWaitsForWhatIsSpawnedMeanwhile) {
     fake_hub hub;
     int ended = 0;
@@ -225,9 +246,46 @@ TEST(HubLifecycle, AFiberSentToAHubThatThenEndsIsNotLost) {
     EXPECT_EQ(error_of(sent), ESRCH);
 }
 
+/// Another thread has won a ticket and not queued the fiber yet. It must not arrive later, at the
+/// hub's next owner.
+TEST(HubLifecycle, ALeavingThreadAwaitsWakeUpsThatAreUnderWay) {
+    const lost_on_purpose lost;
+    fake_hub hub;
+    const tendril::hub handle = tendril::hub::current();
+    ticket t;
+    auto f = spawn([&] {
+        t = hub->prepare();
+        hub->park(t, why);
+    });
+    hub->yield();
+    std::atomic<bool> won{false};
+    std::atomic<bool> queued{false};
+    std::thread waker([&] {
+        std::uint64_t expected = t.value;
+        const std::uint64_t ready = (t.value & ~ticket_state_mask) | 2;
+        EXPECT_TRUE(t.fiber->word.compare_exchange_strong(expected, ready));
+        won = true;
+        while (!handle.ended()) {
+            std::this_thread::yield();
+        }
+        for (int i = 0; i < 1'000; ++i) { // time for a mistake
+            std::this_thread::yield();
+        }
+        queued = true;
+        hub_test_access::make_ready(*hub, *t.fiber);
+    });
+    while (!won) {
+        std::this_thread::yield();
+    }
+    EXPECT_EQ(hub->detach_thread(at_once), 1u);
+    EXPECT_TRUE(queued);
+    waker.join();
+    EXPECT_EQ(error_of(f), ECANCELED);
+}
+
 /// Threads wake fibers, and send new ones, while the thread of the hub leaves and comes back.
 TEST(HubLifecycle, LateWakersAndSpawnersMeetNobody) {
-    constexpr int rounds = 60;
+    constexpr int rounds = sizeof TENDRIL_TEST_SANITIZE > 1 ? 60 : 1'000;
     constexpr std::size_t fibers = 4;
     const lost_on_purpose lost;
     fake_hub hub;
