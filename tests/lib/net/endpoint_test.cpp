@@ -3,6 +3,7 @@
 
 #include <tendril/net.hpp>
 
+#include <ostream>
 #include <string>
 
 namespace {
@@ -15,6 +16,10 @@ struct form {
     const char* service;
     int port;
 };
+
+void PrintTo(const form& f, std::ostream* out) {
+    *out << f.text;
+}
 
 class Endpoint : public testing::TestWithParam<form> {};
 
