@@ -65,6 +65,20 @@ sockaddr ipv4(const char* text) {
     return out;
 }
 
+/// Whether a packet to this address would leave from that one.
+bool leaves_from(const in6_addr& source, const char* to) {
+    const int fd = ::socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    sockaddr_in6 a{};
+    a.sin6_family = AF_INET6;
+    a.sin6_port = htons(9);
+    inet_pton(AF_INET6, to, &a.sin6_addr);
+    socklen_t size = sizeof a;
+    auto* any = reinterpret_cast<sockaddr*>(&a);
+    const bool connected = ::connect(fd, any, size) == 0 && ::getsockname(fd, any, &size) == 0;
+    ::close(fd);
+    return connected && std::memcmp(&a.sin6_addr, &source, sizeof source) == 0;
+}
+
 void bring_up_loopback() {
     const int v4 = ::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
     const int v6 = ::socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0);
@@ -82,6 +96,10 @@ void bring_up_loopback() {
     six.ifr6_prefixlen = 64;
     inet_pton(AF_INET6, "2001:db8::2", &six.ifr6_addr);
     control(v6, SIOCSIFADDR, six, "lo 2001:db8::2");
+    // The kernel makes an IPv6 address usable in its own time.
+    while (!leaves_from(six.ifr6_addr, "2001:db8::11")) {
+        ::sched_yield();
+    }
     ::close(v4);
     ::close(v6);
 }

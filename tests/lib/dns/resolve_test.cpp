@@ -1,97 +1,24 @@
 // SPDX-License-Identifier: BSL-1.0
 // dns::resolve and its kin from fibers, against a server of our own on a free port.
-#include "dns/config_file.hpp"
 #include "dns/netdb.hpp"
-#include "support/dns_server.hpp"
+#include "lib/dns/resolve_fixture.hpp"
 #include "support/leaks.hpp"
 
-#include <tendril/dns.hpp>
 #include <tendril/fiber.hpp>
 #include <tendril/hub.hpp>
 
-#include <gtest/gtest.h>
-#include <sys/wait.h>
-
 #include <atomic>
 #include <chrono>
-#include <cstdlib>
-#include <fstream>
-#include <memory>
+#include <mutex>
 #include <set>
 #include <string>
-#include <system_error>
 #include <thread>
-#include <vector>
 
 namespace tendril_test {
 namespace {
 
-namespace dns = tendril::dns;
 namespace netdb = tendril::detail::netdb;
-namespace config = tendril::detail::dns;
 using namespace std::chrono_literals;
-
-constexpr dns::options plain{.configured = false};
-
-class resolve : public testing::Test {
-protected:
-    void SetUp() override {
-        directory_ = testing::TempDir() + "tendril_dns_" + std::to_string(::getpid());
-        ::mkdir(directory_.c_str(), 0700);
-        write("nsswitch.conf", "hosts: files dns\n");
-        write("hosts", "192.0.2.50 hosted.test\n");
-        zone_.address("both.test", "192.0.2.1").address("both.test", "2001:db8::1");
-        zone_.alias("alias.test", "both.test");
-        zone_.add(ptr_record("1.2.0.192.in-addr.arpa", "both.test"));
-        server_ = std::make_unique<dns_server>(zone_);
-        use_server("options timeout:30\n"); // a slow machine must not make us ask again
-    }
-
-    void TearDown() override {
-        ::unsetenv("TENDRIL_NAMESERVERS");
-        config::set_paths({});
-    }
-
-    void write(const std::string& name, const std::string& text) {
-        std::ofstream(directory_ + '/' + name) << text;
-    }
-
-    void use_server(const std::string& resolv_conf) {
-        ::setenv("TENDRIL_NAMESERVERS", server_->endpoint().c_str(), 1);
-        write("resolv.conf", resolv_conf);
-        config::config_paths p;
-        p.resolv_conf = directory_ + "/resolv.conf";
-        p.hosts = directory_ + "/hosts";
-        p.nsswitch = directory_ + "/nsswitch.conf";
-        config::set_paths(p);
-    }
-
-    static std::vector<std::string> texts(const dns::result& r) {
-        std::vector<std::string> out;
-        for (const dns::address& a : r) {
-            out.push_back(a.text());
-        }
-        std::sort(out.begin(), out.end()); // what is best depends on the machine
-        return out;
-    }
-
-    static int error_of(const std::string& name, const dns::options& how = plain) {
-        try {
-            dns::resolve(name, "80", how);
-        } catch (const std::system_error& e) {
-            const bool ours = e.code().category() == dns::error_category();
-            EXPECT_NE(std::string::npos, std::string(e.what()).find("resolve " + name)) << e.what();
-            return ours ? e.code().value() : 1000 + e.code().value();
-        }
-        return 0;
-    }
-
-    std::string directory_;
-    dns_zone zone_;
-    std::unique_ptr<dns_server> server_;
-};
-
-using strings = std::vector<std::string>;
 
 TEST_F(resolve, names_files_and_numbers) {
     dns::options o = plain;
@@ -255,38 +182,6 @@ TEST_F(resolve, a_thread_that_ends_abandons_its_questions) {
     server_->set_script(zone_);
     EXPECT_EQ((strings{"192.0.2.1:80", "[2001:db8::1]:80"}),
               texts(dns::resolve("both.test", "80", plain)));
-}
-
-TEST_F(resolve, fork_leaves_the_questions_to_the_parent) {
-    std::atomic<bool> release{false};
-    server_->set_script([&](const dns_question& q) {
-        while (q.lower() == "both.test" && !release) {
-            std::this_thread::yield();
-        }
-        return q.lower() == "child.test"
-                   ? dns_answer{.records = {address_record(q.name, "192.0.2.30")}}
-                   : zone_(q);
-    });
-    auto pending = tendril::spawn([] { return texts(dns::resolve("both.test", "80", plain)); });
-    tendril::this_fiber::yield();
-    dns::options four = plain;
-    four.family = dns::family::ipv4;
-    const pid_t child = ::fork();
-    if (child == 0) {
-        // The server's thread holds the parent's question, and answers the child after that.
-        const bool good = texts(dns::resolve("child.test", "80", four)) == strings{"192.0.2.30:80"};
-        ::_exit(good ? 0 : 1);
-    }
-    release = true;
-    int status = -1;
-    ASSERT_EQ(child, ::waitpid(child, &status, 0));
-    EXPECT_EQ(0, status);
-    EXPECT_EQ((strings{"192.0.2.1:80", "[2001:db8::1]:80"}), pending.get());
-    int both = 0;
-    for (const dns_question& q : server_->seen()) {
-        both += q.lower() == "both.test" ? 1 : 0;
-    }
-    EXPECT_EQ(2, both) << "the child repeated the parent's questions";
 }
 
 TEST_F(resolve, each_fiber_has_its_own_static_hostent) {

@@ -5,8 +5,6 @@
 #include <tendril/hub.hpp>
 
 #include <gtest/gtest.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include <atomic>
 #include <chrono>
@@ -78,22 +76,6 @@ TEST(offload, a_job_outlives_a_wait_that_ends_first) {
     while (!gone) { // the worker drops the last reference
         std::this_thread::yield();
     }
-}
-
-TEST(offload, works_in_the_child_of_a_fork) {
-    const auto once = [] {
-        return offload_with(
-                   std::make_shared<state>(), [](state& x) noexcept { x.value = 1; }, why)
-            .second->value;
-    };
-    EXPECT_EQ(1, once());
-    const pid_t child = ::fork();
-    if (child == 0) {
-        ::_exit(once() == 1 ? 0 : 1);
-    }
-    int status = -1;
-    ASSERT_EQ(child, ::waitpid(child, &status, 0));
-    EXPECT_EQ(0, status);
 }
 
 } // namespace
