@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
+#include "dns/address_list.hpp"
 #include "dns/address_order.hpp"
 #include "dns/digits_dots.hpp"
 #include "dns/host_lookup.hpp"
@@ -10,9 +11,7 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <cstdlib>
 #include <cstring>
-#include <memory>
 #include <new>
 #include <optional>
 #include <string>
@@ -250,39 +249,12 @@ int find_addresses(request& r) {
 
 // ----------------------------------------------------------------------------------- the result
 
-struct list_free {
-    void operator()(addrinfo* list) const noexcept { netdb::freeaddrinfo(list); }
-};
-using address_list = std::unique_ptr<addrinfo, list_free>;
-
-/// One node with its socket address behind it, as libc allocates them: either free() fits.
-addrinfo* make_node(const request& r, const ip_address& a, const socket_type& t) {
-    const bool v6 = a.family == AF_INET6;
-    const std::size_t size = v6 ? sizeof(sockaddr_in6) : sizeof(sockaddr_in);
-    void* memory = std::calloc(1, sizeof(addrinfo) + size);
-    if (memory == nullptr) {
-        throw std::bad_alloc();
+/// The name to return in the first node, or null.
+const char* canonical_name(const request& r) {
+    if (!r.has(AI_CANONNAME)) {
+        return nullptr;
     }
-    auto* node = new (memory) addrinfo{};
-    node->ai_flags = r.hints.ai_flags;
-    node->ai_family = a.family;
-    node->ai_socktype = t.type;
-    node->ai_protocol = t.protocol;
-    node->ai_addrlen = static_cast<socklen_t>(size);
-    node->ai_addr = reinterpret_cast<sockaddr*>(node + 1);
-    if (v6) {
-        auto* to = new (node + 1) sockaddr_in6{};
-        to->sin6_family = AF_INET6;
-        to->sin6_port = t.port;
-        to->sin6_scope_id = a.scope;
-        std::memcpy(&to->sin6_addr, a.bytes.data(), sizeof to->sin6_addr);
-    } else {
-        auto* to = new (node + 1) sockaddr_in{};
-        to->sin_family = AF_INET;
-        to->sin_port = t.port;
-        std::memcpy(&to->sin_addr, a.bytes.data(), sizeof to->sin_addr);
-    }
-    return node;
+    return r.canonical ? r.canonical->c_str() : r.node;
 }
 
 void order_addresses(request& r, std::optional<interface_list>& interfaces) {
@@ -302,29 +274,6 @@ void order_addresses(request& r, std::optional<interface_list>& interfaces) {
     sort_routes(routes);
     std::transform(routes.begin(), routes.end(), r.addresses.begin(),
                    [](const route& x) { return x.destination; });
-}
-
-address_list make_list(const request& r, const std::vector<socket_type>& types) {
-    address_list list;
-    addrinfo* last = nullptr;
-    for (const ip_address& a : r.addresses) {
-        for (const socket_type& t : types) {
-            addrinfo* node = make_node(r, a, t);
-            if (last == nullptr) {
-                list.reset(node);
-            } else {
-                last->ai_next = node;
-            }
-            last = node;
-        }
-    }
-    if (list != nullptr && r.has(AI_CANONNAME)) {
-        list->ai_canonname = ::strdup(r.canonical ? r.canonical->c_str() : r.node);
-        if (list->ai_canonname == nullptr) {
-            throw std::bad_alloc();
-        }
-    }
-    return list;
 }
 
 // ------------------------------------------------------------------------------------- the whole
@@ -394,7 +343,7 @@ int resolve(const char* node, const char* service, const addrinfo* given, addrin
         return code;
     }
     order_addresses(r, interfaces);
-    address_list list = make_list(r, types);
+    address_list list = make_address_list(r.addresses, types, r.hints.ai_flags, canonical_name(r));
     if (list == nullptr) {
         return EAI_NONAME;
     }
@@ -421,15 +370,6 @@ int getaddrinfo(const char* node, const char* service, const addrinfo* hints, ad
         // No hub: out of fds or memory.
         errno = EMFILE;
         return EAI_SYSTEM;
-    }
-}
-
-void freeaddrinfo(addrinfo* list) noexcept {
-    while (list != nullptr) {
-        addrinfo* next = list->ai_next;
-        std::free(list->ai_canonname);
-        std::free(list);
-        list = next;
     }
 }
 

@@ -121,7 +121,7 @@ TEST_F(names_as_glibc, getnameinfo_of_bad_arguments) {
     const auto* sa = reinterpret_cast<const sockaddr*>(&ss);
     for (const int family : {AF_UNSPEC, AF_INET, AF_INET6, AF_UNIX, AF_NETLINK}) {
         ss.ss_family = static_cast<sa_family_t>(family);
-        for (const socklen_t size : {0, 1, 2, 15, 16, 27, 28, 110}) {
+        for (const socklen_t size : {0u, 1u, 2u, 15u, 16u, 27u, 28u, 110u}) {
             for (const int flags : {0, NI_NUMERICHOST, NI_NAMEREQD}) {
                 SCOPED_TRACE(std::to_string(family) + ' ' + std::to_string(size));
                 EXPECT_EQ(::getnameinfo(sa, size, host, sizeof host, nullptr, 0, flags),

@@ -134,7 +134,6 @@ TEST_F(resolve, a_deadline_ends_the_wait_and_nothing_stays) {
 }
 
 TEST_F(resolve, an_answer_after_the_deadline_harms_nobody) {
-    std::atomic<bool> release{false};
     server_->set_script([&](const dns_question& q) {
         return q.lower() == "late.test"
                    ? dns_answer{.records = {address_record(q.name, "192.0.2.8")}, .delay = 60ms}
