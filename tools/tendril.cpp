@@ -97,7 +97,8 @@ void set_statistics(const char* value) {
     set("TENDRIL_STATS", path);
 }
 
-/// ../lib of where this program lies, in the install tree and in the build tree.
+/// ../lib of where this program lies, in the install tree and in CMake's build tree; beside it in
+/// Meson's.
 std::string find_shim() {
     char self[PATH_MAX];
     const ssize_t size = ::readlink("/proc/self/exe", self, sizeof self - 1);
@@ -107,7 +108,7 @@ std::string find_shim() {
     std::string directory(self, static_cast<std::size_t>(size));
     directory.erase(directory.rfind('/'));
     for (const std::string& place :
-         {directory + "/" + TENDRIL_LIBDIR_FROM_BIN, directory + "/../lib"}) {
+         {directory + "/" + TENDRIL_LIBDIR_FROM_BIN, directory + "/../lib", directory}) {
         char real[PATH_MAX];
         if (::realpath((place + "/" + shim_name).c_str(), real) != nullptr) {
             return real;
