@@ -119,8 +119,8 @@ template <typename Function, typename... Args>
 auto spawn(Function&& function, Args&&... args)
     -> std::enable_if_t<detail::is_function<Function, Args...>,
                         detail::fiber_of<Function, Args...>> {
-    return detail::spawner::spawn({}, nullptr, std::forward<Function>(function),
-                                  std::forward<Args>(args)...);
+    return detail::spawner::spawn_here(std::forward<Function>(function),
+                                       std::forward<Args>(args)...);
 }
 
 /// Likewise, with a name or a stack size: `spawn({"crawl"}, f)`, `spawn({"deep", 1 << 20}, f)`.

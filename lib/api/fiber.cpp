@@ -38,8 +38,8 @@ void launch(task& t, const spawn_options& options, const hub* on) {
         check_stack_size(options);
         // Who only spawns elsewhere needs no hub.
         hub_core* const here = on == nullptr ? &hub_core::current() : hub_core::current_or_null();
-        task_access::begin(t, here != nullptr ? here->next_id() : hub_core::single_id(),
-                           options.name.c_str());
+        task_access::begin(t, here != nullptr ? here->next_id() : hub_core::single_id());
+        task_access::set_name(t, options.name.c_str());
         if (on == nullptr || &hub_access::core(*on) == here) {
             if (on != nullptr && on->ended()) {
                 throw std::system_error(ESRCH, std::system_category(),
@@ -50,6 +50,17 @@ void launch(task& t, const spawn_options& options, const hub* on) {
                                                        hub_access::generation(*on))) {
             throw std::system_error(ESRCH, std::system_category(), "spawn on a hub that has ended");
         }
+    } catch (...) {
+        t.release();
+        throw;
+    }
+}
+
+void launch(task& t) {
+    try {
+        hub_core& here = hub_core::current();
+        task_access::begin(t, here.next_id());
+        here.spawn(t, default_stack_size);
     } catch (...) {
         t.release();
         throw;

@@ -183,7 +183,8 @@ void channel::start_driver() {
     const std::unique_ptr<task, task_release> handle(new driver(shared_from_this()));
     driven_ = true;
     try {
-        task_access::begin(*handle, hub_.next_id(), "dns");
+        task_access::begin(*handle, hub_.next_id());
+        task_access::set_name(*handle, "dns");
         hub_.spawn(*handle, driver_stack);
     } catch (...) {
         handle->release();

@@ -67,11 +67,14 @@ public:
     /// A stack of at least `size` bytes (rounded up to a size class); null when the address space
     /// or a limit is exhausted, or the size is above the maximum.
     stack* acquire(std::size_t size) noexcept {
+        stack* s = size == default_stack_size ? acquire_warm() : nullptr;
+        return s != nullptr ? s : acquire_slow(size);
+    }
+
+    /// One of the default size on which a fiber has run already; null: none at hand.
+    stack* acquire_warm() noexcept {
         shelf& here = shelves_[default_shelf];
-        if (size != default_stack_size || here.warm == nullptr) [[unlikely]] {
-            return acquire_slow(size);
-        }
-        return take(here.warm, here.warm_count);
+        return here.warm != nullptr ? take(here.warm, here.warm_count) : nullptr;
     }
 
     /// The caller may still be running on `s`, until its next switch, before which it neither

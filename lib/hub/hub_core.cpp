@@ -97,7 +97,12 @@ void hub_core::stack_main(stack& s) noexcept {
         *hub.cells_.error = 0; // as of a new thread
         task_access::run(*self.job);
         stack_pool::check_canary(s);
-        hub.finish(self);
+        if (&self == hub.sole_survivor_) [[unlikely]] {
+            end_process(*self.job);
+        }
+        task_access::complete(*self.job);
+        self.job->release();
+        hub.ended(self);
         fiber_record& next = hub.pick_next(&s);
         if (next.stk == &s) {
             hub.running_ = &next;
@@ -146,20 +151,37 @@ bool hub_core::give_stack(fiber_record& r, stack* own) noexcept {
     return true;
 }
 
+/// What give_stack() does in the common case: a stack of the default size is at hand, and a fiber
+/// has run on it before.
+inline bool hub_core::give_warm_stack(fiber_record& r, stack* own) noexcept {
+    if (r.extra->stack_size != default_stack_size) {
+        return false;
+    }
+    stack* s = own != nullptr && own->size == default_stack_size ? own : stacks_.acquire_warm();
+    if (s == nullptr) {
+        return false;
+    }
+    r.stk = s;
+    r.context = s->idle;
+    return true;
+}
+
 /// The next fiber to run, waiting for one if need be. `own` is the stack of a fiber that has just
 /// ended, which the next new one may take over.
 inline fiber_record& hub_core::pick_next(stack* own) noexcept {
     if (++switches_ == check_at_) [[unlikely]] {
         check();
     }
-    if (can_switch_at_once()) [[likely]] {
-        fiber_record& next = *ready_.pop();
-        if (const fiber_record* after_next = ready_.front(); after_next != nullptr) {
-            prefetch_stack(*after_next, 4);
-        }
-        return next;
+    fiber_record* const next = ready_.front();
+    if (next == nullptr || !backlog_.empty() ||
+        (next->stk == nullptr && !give_warm_stack(*next, own))) {
+        return find_next(own);
     }
-    return find_next(own);
+    ready_.pop();
+    if (const fiber_record* after_next = ready_.front(); after_next != nullptr) {
+        prefetch_stack(*after_next, 4);
+    }
+    return *next;
 }
 
 /// The common case: the first in the queue has a stack, and nobody waits to be admitted.
@@ -195,14 +217,6 @@ void hub_core::yield() noexcept {
 }
 
 // --------------------------------------------------------------------------------------- waiting
-
-ticket hub_core::prepare() noexcept {
-    fiber_record& r = *running_;
-    const std::uint64_t next_epoch =
-        (r.word.load(std::memory_order_relaxed) | ticket_state_mask) + 1;
-    r.word.store(next_epoch | ticket_waiting, std::memory_order_release);
-    return {&r, next_epoch | ticket_waiting};
-}
 
 bool hub_core::withdraw(ticket t) noexcept {
     return change_word(t, t.value & ~ticket_state_mask);

@@ -7,6 +7,7 @@
 #include "fiber/record.hpp"
 #include "fiber/stack.hpp"
 #include "hub/run_queue.hpp"
+#include "hub/task_cache.hpp"
 #include "hub/wait_list.hpp"
 #include "hub/wait_reason.hpp"
 #include "reactor/reactor.hpp"
@@ -84,7 +85,13 @@ public:
     // --- waiting: on this thread, in a fiber -----------------------------------------------------
     /// Begins a wait. Give the ticket to whoever may end it, then park(); no switch between the
     /// two.
-    ticket prepare() noexcept;
+    ticket prepare() noexcept {
+        fiber_record& r = *running_;
+        const std::uint64_t next_epoch =
+            (r.word.load(std::memory_order_relaxed) | ticket_state_mask) + 1;
+        r.word.store(next_epoch | ticket_waiting, std::memory_order_release);
+        return {&r, next_epoch | ticket_waiting};
+    }
 
     /// Switches away until the ticket is won; returns by what.
     wake park(ticket t, const wait_reason& why, time_point deadline = never) noexcept;
@@ -130,6 +137,7 @@ public:
     } ///< fibers that have not ended, but the main one
     const std::uint64_t& switches() const noexcept { return switches_; }
     const hub_counters& counters() const noexcept { return counters_; }
+    task_cache& tasks() noexcept { return tasks_; }
     stack_statistics stacks() const noexcept { return stacks_.statistics(); }
 
     /// In the child of a fork, on the thread that forked: only the running fiber goes on. When it
@@ -181,6 +189,7 @@ private:
     fiber_record& pick_next(stack* own) noexcept;
     fiber_record& find_next(stack* own) noexcept;
     bool can_switch_at_once() const noexcept;
+    bool give_warm_stack(fiber_record& r, stack* own) noexcept;
     bool give_stack(fiber_record& r, stack* own) noexcept;
     void resume(saved_context& from, fiber_record& next) noexcept;
     void switch_to(fiber_record& next) noexcept;
@@ -192,12 +201,38 @@ private:
     void fire_timers(time_point now) noexcept;
     void accept_arrivals(arrival* first) noexcept;
     void start(task& t, std::size_t stack_size);
-    void finish(fiber_record& r) noexcept;
+    [[noreturn]] static void end_process(task& last) noexcept;
     void abandon(fiber_record& r, const std::exception_ptr& why) noexcept;
-    void ended(fiber_record& r) noexcept;
+    void wake_drainers() noexcept;
     void keep_lost(task& t) noexcept;
-    fiber_record* new_record();
-    void recycle(fiber_record& r) noexcept;
+    void add_records();
+
+    fiber_record* new_record() {
+        if (free_records_ == nullptr) [[unlikely]] {
+            add_records();
+        }
+        fiber_record* r = free_records_;
+        free_records_ = r->next;
+        return r;
+    }
+
+    /// The ticket word stays: it only ever grows.
+    void recycle(fiber_record& r) noexcept {
+        r.job = nullptr;
+        r.stk = nullptr;
+        r.next = free_records_;
+        free_records_ = &r;
+    }
+
+    void ended(fiber_record& r) noexcept {
+        recycle(r);
+        ++counters_.finished;
+        --live_;
+        if (drainers_ != nullptr) [[unlikely]] {
+            wake_drainers();
+        }
+    }
+
     std::size_t others() const noexcept;
     void on_ready(std::uint64_t token, std::uint32_t events) noexcept override;
 
@@ -232,6 +267,7 @@ private:
     std::uint64_t id_ = 0, id_end_ = 0; ///< ids taken in blocks from a process-wide counter
     bool watches_overflow_ = false;
     timer_queue timers_;
+    task_cache tasks_;
     stack_pool stacks_;
     stack main_stack_; ///< the thread's own; only its description
     fiber_record main_;

@@ -45,30 +45,17 @@ std::uint64_t hub_core::single_id() noexcept {
 
 // -------------------------------------------------------------------------------------- records
 
-fiber_record* hub_core::new_record() {
-    if (free_records_ == nullptr) {
-        record_slab slab{std::make_unique<fiber_record[]>(records_per_slab),
-                         std::make_unique<fiber_extra[]>(records_per_slab)};
-        fiber_record* first = slab.records.get();
-        fiber_extra* first_extra = slab.extras.get();
-        slabs_.push_back(std::move(slab));
-        for (std::size_t i = records_per_slab; i-- > 0;) {
-            first[i].home = this;
-            first[i].extra = &first_extra[i];
-            recycle(first[i]);
-        }
+void hub_core::add_records() {
+    record_slab slab{std::make_unique<fiber_record[]>(records_per_slab),
+                     std::make_unique<fiber_extra[]>(records_per_slab)};
+    fiber_record* first = slab.records.get();
+    fiber_extra* first_extra = slab.extras.get();
+    slabs_.push_back(std::move(slab));
+    for (std::size_t i = records_per_slab; i-- > 0;) {
+        first[i].home = this;
+        first[i].extra = &first_extra[i];
+        recycle(first[i]);
     }
-    fiber_record* r = free_records_;
-    free_records_ = r->next;
-    return r;
-}
-
-/// The ticket word stays: it only ever grows.
-void hub_core::recycle(fiber_record& r) noexcept {
-    r.job = nullptr;
-    r.stk = nullptr;
-    r.next = free_records_;
-    free_records_ = &r;
 }
 
 template <typename Visit>
@@ -130,22 +117,13 @@ void hub_core::accept_arrivals(arrival* first) noexcept {
 
 // ------------------------------------------------------------------------------------- fibers end
 
-void hub_core::finish(fiber_record& r) noexcept {
-    task& job = *r.job;
-    if (&r == sole_survivor_) {
-        // As when the last thread of a process returns, see fork(2) and pthread_exit(3). What it
-        // threw, nobody is here to collect.
-        std::exit(task_access::report_failure(job) ? EXIT_FAILURE : EXIT_SUCCESS);
-    }
-    task_access::complete(job);
-    job.release();
-    ended(r);
+/// As when the last thread of a process returns, see fork(2) and pthread_exit(3). What it threw,
+/// nobody is here to collect.
+void hub_core::end_process(task& last) noexcept {
+    std::exit(task_access::report_failure(last) ? EXIT_FAILURE : EXIT_SUCCESS);
 }
 
-void hub_core::ended(fiber_record& r) noexcept {
-    recycle(r);
-    ++counters_.finished;
-    --live_;
+void hub_core::wake_drainers() noexcept {
     while (drainers_ != nullptr && others() == 0) {
         wake_up(pop_waiter(drainers_)->who, wake::ready);
     }
@@ -232,6 +210,7 @@ std::size_t hub_core::detach_thread(time_point give_up) noexcept {
     if (std::exchange(watches_overflow_, false)) {
         release_thread_signal_stack();
     }
+    tasks_.clear();
     listener_ = nullptr;
     running_ = nullptr;
     current_hub_ = nullptr;

@@ -29,14 +29,8 @@ public:
         : word_(word) {
         if (single_threaded()) {
             before_ = word_.load(std::memory_order_relaxed);
-            return;
-        }
-        unsigned spins = 0;
-        while (((before_ = word_.fetch_or(task_access::locked, std::memory_order_acq_rel)) &
-                task_access::locked) != 0) {
-            if (++spins > 100) {
-                ::syscall(SYS_sched_yield);
-            }
+        } else {
+            before_ = acquire(word_);
         }
     }
     ~state_lock() { word_.store(before_, std::memory_order_release); }
@@ -50,6 +44,20 @@ public:
     }
 
 private:
+    [[gnu::noinline]] static std::uint8_t acquire(std::atomic<std::uint8_t>& word) noexcept {
+        unsigned spins = 0;
+        for (;;) {
+            const std::uint8_t before =
+                word.fetch_or(task_access::locked, std::memory_order_acq_rel);
+            if ((before & task_access::locked) == 0) {
+                return before;
+            }
+            if (++spins > 100) {
+                ::syscall(SYS_sched_yield);
+            }
+        }
+    }
+
     std::atomic<std::uint8_t>& word_;
     std::uint8_t before_ = 0;
 };
@@ -69,8 +77,23 @@ std::string describe(const std::exception_ptr& error) {
 
 } // namespace
 
-void task_access::begin(task& t, std::uint64_t id, const char* name) {
-    t.id_ = id;
+void* allocate_task(std::size_t size) {
+    if (hub_core* hub = hub_core::current_or_null(); hub != nullptr) {
+        if (void* memory = hub->tasks().take(size); memory != nullptr) {
+            return memory;
+        }
+    }
+    return ::operator new(task_cache::rounded(size));
+}
+
+void free_task(void* memory, std::size_t size) noexcept {
+    hub_core* hub = hub_core::current_or_null();
+    if (hub == nullptr || !hub->tasks().give(memory, size)) {
+        ::operator delete(memory);
+    }
+}
+
+void task_access::set_name(task& t, const char* name) {
     if (*name != '\0' && (t.name_ = ::strdup(name)) == nullptr) {
         throw std::bad_alloc();
     }
@@ -97,14 +120,18 @@ void task_access::complete(task& t) noexcept {
     }
 }
 
+void task_access::throw_joins_itself(const task& t) {
+    throw std::system_error(EDEADLK, std::system_category(),
+                            "join fiber #" + std::to_string(t.id_) + " by itself");
+}
+
 bool task_access::join(task& t, time_point deadline) {
-    if (t.done()) {
+    if (is_done(t)) {
         return true;
     }
     hub_core& hub = hub_core::current();
-    if (hub.running().job == &t) {
-        throw std::system_error(EDEADLK, std::system_category(),
-                                "join fiber #" + std::to_string(t.id_) + " by itself");
+    if (hub.running().job == &t) [[unlikely]] {
+        throw_joins_itself(t);
     }
     if (deadline != never && deadline <= hub.now()) {
         hub.charge(); // whoever only looks, again and again, must not keep it from ending
@@ -114,7 +141,7 @@ bool task_access::join(task& t, time_point deadline) {
     self.who = hub.prepare();
     {
         const state_lock lock(t.state_);
-        if (t.done()) {
+        if (is_done(t)) {
             hub_core::withdraw(self.who);
             return true;
         }
@@ -125,7 +152,7 @@ bool task_access::join(task& t, time_point deadline) {
         const state_lock lock(t.state_);
         remove_waiter(t.joiners_, self);
     }
-    return t.done();
+    return is_done(t);
 }
 
 void task_access::report_uncollected(task& t) noexcept {
@@ -154,7 +181,9 @@ task::~task() {
     if (error_ != nullptr && !collected_) {
         task_access::report_uncollected(*this);
     }
-    std::free(name_);
+    if (name_ != nullptr) {
+        std::free(name_);
+    }
 }
 
 void task::release() noexcept {
@@ -178,7 +207,7 @@ bool task::join_until(time_point deadline) {
 }
 
 bool task::done() const noexcept {
-    return (state_.load(std::memory_order_acquire) & task_access::done) != 0;
+    return task_access::is_done(*this);
 }
 
 std::string task::name() const {

@@ -15,12 +15,16 @@ namespace tendril::detail {
 /// counts them. `state_` is a lock (bit 0), which guards joiners_, and `done` (bit 1), which
 /// publishes the result and error_. `collected_` is the handle's.
 struct task_access {
-    static void begin(task& t, std::uint64_t id,
-                      const char* name); ///< before launch; may throw bad_alloc
+    static void begin(task& t, std::uint64_t id) noexcept { t.id_ = id; } ///< before launch
+    static void set_name(task& t, const char* name); ///< before launch; may throw bad_alloc
     static void run(task& t) noexcept;   ///< calls the function, keeps what it throws
     static void fail(task& t, std::exception_ptr why) noexcept; ///< instead of run()
     static void complete(task& t) noexcept; ///< wakes the joiners; the caller then releases
     static const char* name(const task& t) noexcept { return t.name_ != nullptr ? t.name_ : ""; }
+    static bool is_done(const task& t) noexcept {
+        return (t.state_.load(std::memory_order_acquire) & done) != 0;
+    }
+    [[noreturn]] static void throw_joins_itself(const task& t);
     static bool join(task& t, time_point deadline);
     static void report_uncollected(task& t) noexcept;
     static bool report_failure(task& t) noexcept; ///< false if there was none

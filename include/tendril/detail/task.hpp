@@ -12,6 +12,7 @@
 #include <exception>
 #include <functional>
 #include <memory>
+#include <new>
 #include <optional>
 #include <ratio>
 #include <string>
@@ -56,6 +57,11 @@ deadline_after(const std::chrono::duration<Rep, Period>& duration) {
     return now + std::chrono::ceil<clock::duration>(duration);
 }
 
+/// Memory for a task, from a cache of the calling thread's hub where it has one.
+/// @throws std::bad_alloc
+TENDRIL_EXPORT void* allocate_task(std::size_t size);
+TENDRIL_EXPORT void free_task(void* memory, std::size_t size) noexcept;
+
 /// What a fiber runs and what became of it; shared by the fiber and its handle.
 class TENDRIL_EXPORT task {
 public:
@@ -68,6 +74,17 @@ public:
     bool done() const noexcept;
     std::uint64_t id() const noexcept { return id_; }
     std::string name() const;
+
+    static void* operator new(std::size_t size) { return allocate_task(size); }
+    static void operator delete(void* memory, std::size_t size) noexcept {
+        free_task(memory, size);
+    }
+    static void* operator new(std::size_t size, std::align_val_t alignment) {
+        return ::operator new(size, alignment);
+    }
+    static void operator delete(void* memory, std::size_t, std::align_val_t alignment) noexcept {
+        ::operator delete(memory, alignment);
+    }
 
 protected:
     task() noexcept = default;
@@ -168,17 +185,32 @@ inline constexpr bool is_function =
 /// Hands the task to a hub, the calling thread's if `on` is null. On a throw the fiber's reference
 /// has been given back.
 TENDRIL_EXPORT void launch(task& t, const spawn_options& options, const hub* on);
+/// Likewise, on the calling thread's hub, with nothing but defaults.
+TENDRIL_EXPORT void launch(task& t);
 
 struct spawner {
     template <typename Function, typename... Args>
     static fiber_of<Function, Args...> spawn(const spawn_options& options, const hub* on,
                                              Function&& function, Args&&... args) {
-        using result = result_of<Function, Args...>;
-        using made = typed_task<result, std::decay_t<Function>, std::decay_t<Args>...>;
-        fiber<result> handle(
-            new made(std::forward<Function>(function), std::forward<Args>(args)...));
+        auto handle = make(std::forward<Function>(function), std::forward<Args>(args)...);
         launch(*handle.task_, options, on);
         return handle;
+    }
+
+    template <typename Function, typename... Args>
+    static fiber_of<Function, Args...> spawn_here(Function&& function, Args&&... args) {
+        auto handle = make(std::forward<Function>(function), std::forward<Args>(args)...);
+        launch(*handle.task_);
+        return handle;
+    }
+
+private:
+    template <typename Function, typename... Args>
+    static fiber_of<Function, Args...> make(Function&& function, Args&&... args) {
+        using result = result_of<Function, Args...>;
+        using made = typed_task<result, std::decay_t<Function>, std::decay_t<Args>...>;
+        return fiber<result>(
+            new made(std::forward<Function>(function), std::forward<Args>(args)...));
     }
 };
 
