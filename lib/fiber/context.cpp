@@ -5,8 +5,6 @@
 
 #include "fiber/switch.hpp"
 
-#include <boost/context/preallocated.hpp>
-
 #include <cerrno>
 #include <cxxabi.h>
 #include <pthread.h>
@@ -14,16 +12,49 @@
 namespace tendril::detail {
 namespace {
 
-/// Our stacks have an owner already.
-struct no_allocator {
-    static void deallocate(boost::context::stack_context&) noexcept {}
-};
+boost_context::transfer_t resumed_for_good(boost_context::transfer_t by) noexcept {
+    return by;
+}
+
+/// The flow that begins takes over from whoever switched to it. Returns its stack.
+stack& arrive(boost_context::transfer_t by) noexcept {
+    thread_cells& cells = *static_cast<thread_cells*>(by.data);
+    if (cells.from != nullptr) {
+        cells.from->handle = by.fctx;
+    }
+#ifdef TENDRIL_ASAN
+    __sanitizer_finish_switch_fiber(nullptr, nullptr, nullptr);
+#endif
+    *cells.error = 0; // as of a new thread
+    *cells.exceptions = exception_globals{};
+    return *cells.begins_on;
+}
 
 } // namespace
 
-void adopt_thread(thread_cells& cells, [[maybe_unused]] stack& s) noexcept {
+boost_context::transfer_t enter_stack(boost_context::transfer_t by) {
+    thread_cells& cells = *static_cast<thread_cells*>(by.data);
+    const fiber_record& next = cells.run(arrive(by));
+#ifdef TENDRIL_ASAN
+    __sanitizer_start_switch_fiber(nullptr, next.stk->base, next.stk->size);
+#endif
+#ifdef TENDRIL_TSAN
+    __tsan_switch_to_fiber(next.stk->tsan_fiber, 0);
+#endif
+    // Each of these is the last thing that happens here, and so becomes a jump.
+    if (has_begun(next.context)) [[likely]] {
+        return boost_context::ontop_fcontext(next.context.handle, nullptr, &resumed_for_good);
+    }
+    cells.from = nullptr;
+    cells.begins_on = next.stk;
+    return boost_context::jump_fcontext(first_context(next.context), &cells);
+}
+
+void adopt_thread(thread_cells& cells, [[maybe_unused]] stack& s,
+                  fiber_record& (*run)(stack& s) noexcept) noexcept {
     cells.error = &errno;
     cells.exceptions = reinterpret_cast<exception_globals*>(abi::__cxa_get_globals());
+    cells.run = run;
 #ifdef TENDRIL_TSAN
     s.tsan_fiber = __tsan_get_current_fiber();
 #endif
@@ -38,30 +69,8 @@ void adopt_thread(thread_cells& cells, [[maybe_unused]] stack& s) noexcept {
 #endif
 }
 
-void make_context(stack& s, thread_cells& cells, void (*loop)(stack&) noexcept) noexcept {
-    boost::context::stack_context memory;
-    memory.sp = s.top();
-    memory.size = static_cast<std::size_t>(s.top() - s.base);
-    put_context(s.idle, boost::context::fiber(
-                            std::allocator_arg,
-                            boost::context::preallocated(memory.sp, memory.size, memory),
-                            no_allocator{}, [&s, &cells, loop](boost::context::fiber&& none) {
-#ifdef TENDRIL_ASAN
-                                __sanitizer_finish_switch_fiber(nullptr, nullptr, nullptr);
-#endif
-                                *cells.error = 0;
-                                *cells.exceptions = exception_globals{};
-                                loop(s);
-                                return std::move(none); // not reached
-                            }));
-#ifdef TENDRIL_TSAN
-    s.tsan_fiber = __tsan_create_fiber(0);
-#endif
-}
-
-void switch_context(thread_cells& cells, saved_context& from, saved_context& to,
-                    const stack& on) noexcept {
-    switch_context_inline(cells, from, to, on);
+void switch_context(thread_cells& cells, saved_context& from, fiber_record& next) noexcept {
+    switch_context_inline(cells, from, next);
 }
 
 void retire_context([[maybe_unused]] stack& s) noexcept {

@@ -4,11 +4,12 @@
 namespace tendril::detail {
 
 struct stack;
+struct fiber_record;
 
 /// Where a suspended flow of control goes on. It owns nothing: the switch that resumes it consumes
-/// it, and it is never destroyed otherwise (Boost would unwind the stack by force, which aborts in
-/// noexcept frames and in `catch (...)`). Of a fiber it is kept in the record, not on the stack:
-/// records lie densely, stack tops share few cache sets.
+/// it, and it is never destroyed otherwise (a parked stack is unwound by nobody but its fiber). Of
+/// a fiber it is kept in the record, not on the stack: records lie densely, stack tops share few
+/// cache sets.
 struct saved_context {
     void* handle = nullptr;
 };
@@ -25,20 +26,22 @@ struct exception_globals {
 struct thread_cells {
     int* error = nullptr;
     exception_globals* exceptions = nullptr;
+
+    /// What runs at the bottom of each fiber stack. Returns to whom the stack is left.
+    fiber_record& (*run)(stack& s) noexcept = nullptr;
+
+    // For the flow that begins: who was suspended for it, or null, and its stack.
+    saved_context* from = nullptr;
+    stack* begins_on = nullptr;
 };
 
 /// Describes the calling thread and its own stack, so that its flow can be switched from and to.
-void adopt_thread(thread_cells& cells, stack& s) noexcept;
+void adopt_thread(thread_cells& cells, stack& s, fiber_record& (*run)(stack& s) noexcept) noexcept;
 
-/// Makes the context of a fresh stack; when first switched to it calls `loop(s)`, which must never
-/// return.
-void make_context(stack& s, thread_cells& cells, void (*loop)(stack&) noexcept) noexcept;
-
-/// Suspends the running flow into `from` and goes on at `to`, whose stack is `on`. Returns when
+/// Suspends the running flow into `from` and goes on with `next`, which has a stack. Returns when
 /// somebody switches back. Nothing here may use floating point: flows whose MXCSR differ cost 65 ns
 /// a switch.
-void switch_context(thread_cells& cells, saved_context& from, saved_context& to,
-                    const stack& on) noexcept;
+void switch_context(thread_cells& cells, saved_context& from, fiber_record& next) noexcept;
 
 /// The memory of the stack is about to be given up.
 void retire_context(stack& s) noexcept;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 #include "fiber/stack.hpp"
 
+#include "fiber/context.hpp"
 #include "fiber/overflow.hpp"
 #include "fiber/stack_memory.hpp"
 
@@ -37,9 +38,7 @@ void register_with_valgrind(stack& s) noexcept {
 
 /// The memory goes.
 void retire(stack& s) noexcept {
-    if (s.entered) {
-        retire_context(s);
-    }
+    retire_context(s);
 #ifdef VALGRIND_STACK_DEREGISTER
     VALGRIND_STACK_DEREGISTER(s.valgrind_id);
 #endif

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
 
-#include "fiber/context.hpp"
-
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -16,10 +14,8 @@ namespace tendril::detail {
 struct slab;
 
 /// Descriptor of a fiber stack. It lies at the top of the stack's own memory, in the page that the
-/// first frame touches anyway. A pooled stack keeps its context, parked in the loop that runs one
-/// fiber after the other (context.hpp), so reuse makes nothing anew.
+/// first frame touches anyway.
 struct alignas(64) stack {
-    saved_context idle;         ///< in the loop between two fibers, while no fiber runs on it
     void* tsan_fiber = nullptr; ///< ThreadSanitizer's name for the flow on this stack
     stack* next_free = nullptr; ///< in a pool's free list
     std::byte* base = nullptr;  ///< lowest address, where the guard starts
@@ -28,7 +24,6 @@ struct alignas(64) stack {
     std::uint32_t valgrind_id = 0;
     std::uint8_t shelf = 0; ///< of its size class
     bool guarded = false;   ///< by the kernel; otherwise by a canary
-    bool entered = false;   ///< its context exists (a fiber ran on it before)
 
     std::byte* top() noexcept { return reinterpret_cast<std::byte*>(this); } ///< first frame below
 };
@@ -71,7 +66,7 @@ public:
         return s != nullptr ? s : acquire_slow(size);
     }
 
-    /// One of the default size on which a fiber has run already; null: none at hand.
+    /// One of the default size that has been used; null: none at hand.
     stack* acquire_warm() noexcept {
         shelf& here = shelves_[default_shelf];
         return here.warm != nullptr ? take(here.warm, here.warm_count) : nullptr;

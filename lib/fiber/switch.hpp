@@ -2,13 +2,22 @@
 #pragma once
 
 // How switch_context works. Included by context.cpp, and where a switch must be inlined.
+//
+// This is Boost.Context without its class `fiber`, which can be made only by switching to the new
+// stack and back, and which would unwind a stack that it is destroyed with. Calls and returns pair
+// up, so that the CPU predicts every return (a mispredicted one costs as much as the rest of a
+// switch):
+// - A suspended flow is resumed by ontop_fcontext: the function that it calls there returns to
+//   whom the CPU expects, because all switches are made at one place (hub_core::resume).
+// - A flow begins by jump_fcontext, which jumps, and so does the end of enter_stack().
 
+#include "fiber/record.hpp"
 #include "fiber/stack.hpp"
 
-#include <boost/context/fiber.hpp>
+#include <boost/context/detail/fcontext.hpp>
 
-#include <new>
-#include <utility>
+#include <cstddef>
+#include <cstdint>
 
 #ifdef TENDRIL_ASAN
 #include <sanitizer/common_interface_defs.h>
@@ -19,16 +28,7 @@
 
 namespace tendril::detail {
 
-/// Made in place and moved from, but never destroyed: see saved_context.
-static_assert(sizeof(boost::context::fiber) == sizeof(saved_context));
-
-inline void put_context(saved_context& c, boost::context::fiber&& f) noexcept {
-    ::new (static_cast<void*>(&c.handle)) boost::context::fiber(std::move(f));
-}
-
-inline boost::context::fiber take_context(saved_context& c) noexcept {
-    return std::move(*std::launder(reinterpret_cast<boost::context::fiber*>(&c.handle)));
-}
+namespace boost_context = boost::context::detail;
 
 /// What a suspended flow needs when it goes on. Its address escapes into the switch, which keeps it
 /// out of registers that would be saved twice.
@@ -39,24 +39,58 @@ struct suspended_flow {
     int error;
 };
 
-inline void switch_context_inline(thread_cells& cells, saved_context& from, saved_context& to,
-                                  [[maybe_unused]] const stack& on) noexcept {
+/// The first function on a stack: runs what is to run there, and leaves it for good.
+boost_context::transfer_t enter_stack(boost_context::transfer_t by);
+
+/// The mark of a flow that has not begun. Contexts are aligned addresses.
+inline constexpr std::uintptr_t not_begun = 1;
+
+/// A flow that will call `cells.run(s)` when it is first switched to.
+inline saved_context begin_context(stack& s) noexcept {
+    const auto size = static_cast<std::size_t>(s.top() - s.base);
+#ifdef TENDRIL_TSAN
+    if (s.tsan_fiber == nullptr) {
+        s.tsan_fiber = __tsan_create_fiber(0);
+    }
+#endif
+    // It never returns, so its type does not matter.
+    const auto enter = reinterpret_cast<void (*)(boost_context::transfer_t)>(
+        reinterpret_cast<void (*)()>(&enter_stack));
+    void* context = boost_context::make_fcontext(s.top(), size, enter);
+    return {reinterpret_cast<void*>(reinterpret_cast<std::uintptr_t>(context) | not_begun)};
+}
+
+inline bool has_begun(const saved_context& c) noexcept {
+    return (reinterpret_cast<std::uintptr_t>(c.handle) & not_begun) == 0;
+}
+
+inline void* first_context(const saved_context& c) noexcept {
+    return reinterpret_cast<void*>(reinterpret_cast<std::uintptr_t>(c.handle) & ~not_begun);
+}
+
+/// Runs on the stack that is resumed, when the one before is already suspended.
+[[gnu::aligned(32)]] inline boost_context::transfer_t resumed(boost_context::transfer_t by) noexcept {
+    static_cast<suspended_flow*>(by.data)->from->handle = by.fctx;
+    return by;
+}
+
+inline void switch_context_inline(thread_cells& cells, saved_context& from,
+                                  fiber_record& next) noexcept {
     suspended_flow flow{&cells, &from, *cells.exceptions, *cells.error};
 #ifdef TENDRIL_ASAN
     void* fake_stack = nullptr;
-    __sanitizer_start_switch_fiber(&fake_stack, on.base, on.size);
+    __sanitizer_start_switch_fiber(&fake_stack, next.stk->base, next.stk->size);
 #endif
 #ifdef TENDRIL_TSAN
-    __tsan_switch_to_fiber(on.tsan_fiber, 0);
+    __tsan_switch_to_fiber(next.stk->tsan_fiber, 0);
 #endif
-    // The lambda runs on the stack that is resumed, when this one is already suspended. With plain
-    // resume() a flow would have to save its predecessor's context on arrival, and the return out
-    // of here would be mispredicted: this way calls and returns pair up (10 against 60 ns).
-    auto none = take_context(to).resume_with([&flow](boost::context::fiber&& suspended) noexcept {
-        put_context(*flow.from, std::move(suspended));
-        return boost::context::fiber();
-    });
-    (void)none;
+    if (has_begun(next.context)) [[likely]] {
+        boost_context::ontop_fcontext(next.context.handle, &flow, &resumed);
+    } else {
+        cells.from = &from;
+        cells.begins_on = next.stk;
+        boost_context::jump_fcontext(first_context(next.context), &cells);
+    }
 #ifdef TENDRIL_ASAN
     __sanitizer_finish_switch_fiber(fake_stack, nullptr, nullptr);
 #endif

@@ -73,12 +73,12 @@ hub_core::~hub_core() = default;
 // ------------------------------------------------------------------------------------- switching
 
 /// Never inlined: one place to leave and arrive at lets the CPU predict the way back.
-[[gnu::noinline]] void hub_core::resume(saved_context& from, fiber_record& next) noexcept {
+[[gnu::noinline, gnu::aligned(64)]] void hub_core::resume(saved_context& from, fiber_record& next) noexcept {
     running_ = &next;
 #if defined(TENDRIL_ASAN) || defined(TENDRIL_TSAN)
-    switch_context(cells_, from, next.context, *next.stk); // in a file that is not instrumented
+    switch_context(cells_, from, next); // in a file that is not instrumented
 #else
-    switch_context_inline(cells_, from, next.context, *next.stk);
+    switch_context_inline(cells_, from, next);
 #endif
 }
 
@@ -90,11 +90,10 @@ inline void hub_core::switch_to(fiber_record& next) noexcept {
 
 /// What runs at the bottom of every fiber stack: one fiber after the other, as long as the next one
 /// is new and fits here, which costs no switch at all.
-void hub_core::stack_main(stack& s) noexcept {
+fiber_record& hub_core::run_fibers(stack& s) noexcept {
     for (;;) {
         hub_core& hub = *current_hub_;
         fiber_record& self = *hub.running_;
-        *hub.cells_.error = 0; // as of a new thread
         task_access::run(*self.job);
         stack_pool::check_canary(s);
         if (&self == hub.sole_survivor_) [[unlikely]] {
@@ -104,13 +103,13 @@ void hub_core::stack_main(stack& s) noexcept {
         self.job->release();
         hub.ended(self);
         fiber_record& next = hub.pick_next(&s);
-        if (next.stk == &s) {
-            hub.running_ = &next;
-        } else {
+        hub.running_ = &next;
+        if (next.stk != &s) {
             // Nothing is handed out between the release and the switch, so nobody treads on us.
             hub.stacks_.release(&s);
-            hub.resume(s.idle, next);
+            return next;
         }
+        *hub.cells_.error = 0; // as of a new thread
     }
 }
 
@@ -141,20 +140,17 @@ bool hub_core::give_stack(fiber_record& r, stack* own) noexcept {
         abandon(r, std::make_exception_ptr(std::bad_alloc()));
         return false;
     }
-    if (!s->entered) {
-        watch_for_overflow();
-        s->entered = true;
-        make_context(*s, cells_, &stack_main);
-    }
+    watch_for_overflow();
     r.stk = s;
-    r.context = s->idle;
+    if (s != own) { // else there is no switch
+        r.context = begin_context(*s);
+    }
     return true;
 }
 
-/// What give_stack() does in the common case: a stack of the default size is at hand, and a fiber
-/// has run on it before.
+/// What give_stack() does in the common case: a used stack of the default size is at hand.
 inline bool hub_core::give_warm_stack(fiber_record& r, stack* own) noexcept {
-    if (r.extra->stack_size != default_stack_size) {
+    if (r.extra->stack_size != default_stack_size || !watches_overflow_) {
         return false;
     }
     stack* s = own != nullptr && own->size == default_stack_size ? own : stacks_.acquire_warm();
@@ -162,7 +158,9 @@ inline bool hub_core::give_warm_stack(fiber_record& r, stack* own) noexcept {
         return false;
     }
     r.stk = s;
-    r.context = s->idle;
+    if (s != own) { // else there is no switch
+        r.context = begin_context(*s);
+    }
     return true;
 }
 

@@ -180,7 +180,7 @@ private:
         std::unique_ptr<fiber_extra[]> extras;
     };
 
-    static void stack_main(stack& s) noexcept;
+    static fiber_record& run_fibers(stack& s) noexcept;
     static running_fiber describe_running() noexcept;
     void watch_for_overflow() noexcept;
 

@@ -157,7 +157,7 @@ void hub_core::keep_lost(task& t) noexcept {
 void hub_core::attach_thread() noexcept {
     current_hub_ = this;
     running_ = &main_;
-    adopt_thread(cells_, main_stack_);
+    adopt_thread(cells_, main_stack_, &run_fibers);
     counters_ = {};
     switches_ = 0;
     check_at_ = 1;

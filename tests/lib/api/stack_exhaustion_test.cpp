@@ -200,4 +200,15 @@ TEST(StackOverflow, OfAFiberOnAnotherThreadIsNamedToo) {
                 ContainsRegex("tendril: fiber #[0-9]+ \"digger\" overflowed its 256 KiB"));
 }
 
+TEST(StackOverflow, OnAThreadThatTookOverAHubAndItsStacksIsNamedToo) {
+    GTEST_FLAG_SET(death_test_style, "threadsafe");
+    const auto body = [] {
+        ::signal(SIGSEGV, SIG_DFL);
+        std::thread([] { spawn([] {}).join(); }).join();
+        std::thread([] { spawn({"digger"}, [] { return recurse(30'000); }).join(); }).join();
+    };
+    EXPECT_EXIT(body(), KilledBySignal(SIGSEGV),
+                ContainsRegex("tendril: fiber #[0-9]+ \"digger\" overflowed its 256 KiB"));
+}
+
 } // namespace

@@ -60,7 +60,6 @@ TEST_F(StackTest, EverySizeIsUsableFromItsGuardToItsTop) {
             EXPECT_LE(s->top() + sizeof(stack), s->base + s->size);
             EXPECT_LT(s->base + s->size - s->top(), 4096 - 1024);
             EXPECT_TRUE(s->guarded);
-            EXPECT_FALSE(s->entered);
             EXPECT_TRUE(guarded(*s)) << size;
             write_every_page(*s);
         }
@@ -116,19 +115,16 @@ TEST_F(StackTest, ManyComeBackAllDifferent) {
 TEST_F(StackTest, WhatAStackHoldsSurvivesInThePool) {
     stack_pool pool;
     stack* s = pool.acquire(default_stack_size);
-    s->entered = true;
     int runs = 0;
     for (int i = 0; i < 3; ++i) {
         run_on_stack(*s, [&] { ++runs; });
         s->top()[-3'000] = std::byte{9}; // as deep as a parked loop might be
         pool.release(s);
         ASSERT_EQ(pool.acquire(default_stack_size), s);
-        EXPECT_TRUE(s->entered);
         EXPECT_EQ(s->top()[-3'000], std::byte{9});
         EXPECT_TRUE(guarded(*s));
     }
     EXPECT_EQ(runs, 3);
-    s->entered = false; // there is no context to retire
     pool.release(s);
 }
 
