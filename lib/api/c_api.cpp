@@ -5,7 +5,7 @@
 #include <tendril/tendril.hpp>
 
 #include "io/operations.hpp"
-#include "net/tcp.hpp"
+#include "net/socket.hpp"
 
 #include <algorithm>
 #include <cerrno>
@@ -249,7 +249,8 @@ int tendril_tcp_listen(const char* endpoint, int backlog) {
 
 int tendril_tcp_accept(int fd) {
     tendril::detail::net::socket_address peer;
-    return returned(tendril::detail::net::accept(fd, peer, tendril::detail::never));
+    return returned(tendril::detail::net::accept(fd, tendril::detail::io::fd_kind::tcp, peer,
+                                                 tendril::detail::never));
 }
 
 const char* tendril_version(void) {

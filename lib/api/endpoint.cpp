@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-#include <tendril/net.hpp>
+#include <tendril/endpoint.hpp>
 
 #include <algorithm>
 #include <stdexcept>
