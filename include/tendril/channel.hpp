@@ -2,11 +2,11 @@
 #pragma once
 
 #include <tendril/detail/channel_core.hpp>
+#include <tendril/detail/receiving_iterator.hpp>
 
 #include <atomic>
 #include <chrono>
 #include <cstddef>
-#include <iterator>
 #include <memory>
 #include <optional>
 #include <type_traits>
@@ -115,44 +115,7 @@ public:
     std::size_t capacity() const noexcept { return core_.capacity(); }
 
     /// For `for (T& value : channel)`: receives until it is closed and empty.
-    class iterator {
-    public:
-        using iterator_category = std::input_iterator_tag;
-        using value_type = T;
-        using difference_type = std::ptrdiff_t;
-        using pointer = T*;
-        using reference = T&;
-
-        iterator() = default;
-        explicit iterator(channel& from)
-            : from_(&from)
-            , value_(from.receive()) {}
-
-        T& operator*() const noexcept { return *value_; }
-        T* operator->() const noexcept { return std::addressof(*value_); }
-        iterator& operator++() {
-            next();
-            return *this;
-        }
-        void operator++(int) { next(); }
-
-        friend bool operator==(const iterator& a, const iterator& b) noexcept {
-            return a.value_.has_value() == b.value_.has_value();
-        }
-        friend bool operator!=(const iterator& a, const iterator& b) noexcept { return !(a == b); }
-
-    private:
-        void next() {
-            value_.reset(); // what it holds ends before the next is waited for
-            if (std::optional<T> next = from_->receive()) {
-                value_.emplace(std::move(*next));
-            }
-        }
-
-        channel* from_ = nullptr;
-        mutable std::optional<T> value_;
-    };
-
+    using iterator = detail::receiving_iterator<channel, T, &channel::receive>;
     iterator begin() { return iterator(*this); }
     iterator end() { return {}; }
 

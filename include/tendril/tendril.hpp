@@ -13,6 +13,7 @@
 #include <tendril/io.hpp>
 #include <tendril/mutex.hpp>
 #include <tendril/net.hpp>
+#include <tendril/queue.hpp>
 #include <tendril/select.hpp>
 #include <tendril/semaphore.hpp>
 #include <tendril/shared_mutex.hpp>

@@ -26,14 +26,15 @@ bool semaphore_core::try_acquire() noexcept {
     return false;
 }
 
-outcome semaphore_core::acquire_until(time_point deadline) {
+outcome semaphore_core::acquire_until(time_point deadline, const char* what) {
     std::uint64_t seen = queue_.word.load(std::memory_order_relaxed);
     while (seen >> word_shift != 0 && (seen & word_locked) == 0) {
         if (exchange_word(queue_.word, seen, seen - (1U << word_shift))) {
+            charge_turn(); // consumers of what other threads produce may never have to wait
             return outcome::done;
         }
     }
-    return wait_unless(queue_, "semaphore", deadline, [this](word_lock& lock) {
+    return wait_unless(queue_, what, deadline, [this](word_lock& lock) {
         if (lock.value() != 0) {
             lock.set(lock.value() - (1U << word_shift));
             return std::optional(outcome::done);

@@ -56,8 +56,8 @@ void die_awaited(std::size_t waiting, const char* what, const void* object) noex
     std::terminate();
 }
 
-void check_deserted(const wait_queue& q, const char* what, const void* object) noexcept {
-    if (const std::size_t waiting = count_waiting(q.first);
+void wait_queue::end_awaited(const char* what, const void* object) const noexcept {
+    if (const std::size_t waiting = count_waiting(first);
         waiting != 0 && !outlived_by_process(object)) {
         die_awaited(waiting, what, object);
     }

@@ -11,11 +11,7 @@ namespace detail {
 class TENDRIL_EXPORT mutex_core {
 public:
     constexpr mutex_core() noexcept = default;
-    ~mutex_core() {
-        if (!queue_.deserted()) {
-            check_deserted(queue_, "mutex", this);
-        }
-    }
+    ~mutex_core() { queue_.end("mutex", this); }
 
     void lock();
     bool try_lock() noexcept;
@@ -34,11 +30,7 @@ private:
 class TENDRIL_EXPORT shared_mutex_core {
 public:
     constexpr shared_mutex_core() noexcept = default;
-    ~shared_mutex_core() {
-        if (!queue_.deserted()) {
-            check_deserted(queue_, "shared_mutex", this);
-        }
-    }
+    ~shared_mutex_core() { queue_.end("shared_mutex", this); }
 
     bool lock_until(steady_time deadline);
     void unlock();
@@ -56,11 +48,7 @@ private:
 class TENDRIL_EXPORT condition_core {
 public:
     constexpr condition_core() noexcept = default;
-    ~condition_core() {
-        if (!queue_.deserted()) {
-            check_deserted(queue_, "condition_variable", this);
-        }
-    }
+    ~condition_core() { queue_.end("condition_variable", this); }
 
     void notify_one() noexcept;
     void notify_all() noexcept;

@@ -17,14 +17,13 @@ public:
 
     constexpr explicit semaphore_core(std::uint64_t permits) noexcept
         : queue_(permits << 2) {}
-    ~semaphore_core() {
-        if (!queue_.deserted()) {
-            check_deserted(queue_, "semaphore", this);
-        }
-    }
+    ~semaphore_core() { end("semaphore", this); }
+
+    /// As its destructor, for the destructor of what it is a part of.
+    void end(const char* what, const void* object) const noexcept { queue_.end(what, object); }
 
     /// `closed` if there are no permits and none will come.
-    outcome acquire_until(steady_time deadline);
+    outcome acquire_until(steady_time deadline, const char* what = "semaphore");
     bool try_acquire() noexcept;
     void release(std::uint64_t permits, std::uint64_t maximum = most);
     /// From now on nobody waits: those who do, and those who come and find no permit, get `closed`.
@@ -43,11 +42,10 @@ class TENDRIL_EXPORT event_core {
 public:
     constexpr explicit event_core(bool set = false) noexcept
         : queue_(set ? is_set_mark : 0) {}
-    ~event_core() {
-        if (!queue_.deserted()) {
-            check_deserted(queue_, "event", this);
-        }
-    }
+    ~event_core() { end("event", this); }
+
+    /// As its destructor, for the destructor of what it is a part of.
+    void end(const char* what, const void* object) const noexcept { queue_.end(what, object); }
 
     void set() noexcept;
     void clear() noexcept;
@@ -68,11 +66,7 @@ class TENDRIL_EXPORT latch_core {
 public:
     constexpr explicit latch_core(std::uint64_t count) noexcept
         : queue_(count << 2) {}
-    ~latch_core() {
-        if (!queue_.deserted()) {
-            check_deserted(queue_, "latch", this);
-        }
-    }
+    ~latch_core() { queue_.end("latch", this); }
 
     void count_down(std::uint64_t by);
     bool is_zero() const noexcept { return queue_.word.load(std::memory_order_acquire) >> 2 == 0; }
@@ -90,11 +84,7 @@ public:
     constexpr explicit barrier_core(std::uint64_t expected) noexcept
         : expected_(expected)
         , pending_(expected) {}
-    ~barrier_core() {
-        if (!queue_.deserted()) {
-            check_deserted(queue_, "barrier", this);
-        }
-    }
+    ~barrier_core() { queue_.end("barrier", this); }
 
     /// Which phase this was. `last`: the caller must complete() it.
     std::uint64_t arrive(std::uint64_t by, bool drop, bool& last);

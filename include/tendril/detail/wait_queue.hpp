@@ -44,14 +44,20 @@ struct wait_queue {
 
     bool deserted() const noexcept { return (word.load(std::memory_order_acquire) & 2) == 0; }
 
+    /// For destructors: whoever still waits here would wait for ever, in freed memory. Says so and
+    /// terminates, unless those who wait are gone with their threads, or the process ends.
+    void end(const char* what, const void* object) const noexcept {
+        if (!deserted()) {
+            end_awaited(what, object);
+        }
+    }
+
     std::atomic<std::uint64_t> word;
     waiter* first = nullptr;
-};
 
-/// For destructors: whoever still waits here would wait for ever, in freed memory. Says so and
-/// terminates, unless those who wait are gone with their threads, or the process ends.
-TENDRIL_EXPORT void check_deserted(const wait_queue& q, const char* what,
-                                   const void* object) noexcept;
+private:
+    TENDRIL_EXPORT void end_awaited(const char* what, const void* object) const noexcept;
+};
 
 } // namespace detail
 } // namespace tendril
