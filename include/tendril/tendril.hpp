@@ -3,10 +3,18 @@
 
 // All of Tendril's C++ interface.
 
+#include <tendril/channel.hpp>
+#include <tendril/condition_variable.hpp>
 #include <tendril/dns.hpp>
+#include <tendril/event.hpp>
 #include <tendril/export.hpp>
 #include <tendril/fiber.hpp>
 #include <tendril/hub.hpp>
 #include <tendril/io.hpp>
+#include <tendril/mutex.hpp>
 #include <tendril/net.hpp>
+#include <tendril/queue.hpp>
+#include <tendril/select.hpp>
+#include <tendril/semaphore.hpp>
+#include <tendril/shared_mutex.hpp>
 #include <tendril/version.hpp>

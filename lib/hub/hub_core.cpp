@@ -220,6 +220,14 @@ bool hub_core::withdraw(ticket t) noexcept {
     return change_word(t, t.value & ~ticket_state_mask);
 }
 
+bool hub_core::win(ticket t, wake why) noexcept {
+    return change_word(t, (t.value & ~ticket_state_mask) | static_cast<std::uint64_t>(why));
+}
+
+void hub_core::make_runnable(fiber_record& r) noexcept {
+    r.home->make_ready(r);
+}
+
 bool hub_core::wake_up(ticket t, wake why) noexcept {
     if (!change_word(t, (t.value & ~ticket_state_mask) | static_cast<std::uint64_t>(why))) {
         return false;

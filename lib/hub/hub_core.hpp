@@ -103,6 +103,12 @@ public:
     /// Ends the wait, unless somebody did before. Any thread. True: this call did.
     static bool wake_up(ticket t, wake why) noexcept;
 
+    /// wake_up in two steps, for wakers who have something to do in between, as to release a lock
+    /// or to hand something over: after win() the fiber and its stack stand still until
+    /// make_runnable(), which must follow soon. Until then its record's `next` is the winner's.
+    static bool win(ticket t, wake why) noexcept;
+    static void make_runnable(fiber_record& r) noexcept;
+
     void yield() noexcept;
     wake sleep_until(time_point deadline) noexcept;
     /// Until every other fiber ended; a fiber does not wait for those that wait here themselves.

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <string>
 
 namespace tendril::detail {
 
@@ -21,11 +22,14 @@ enum class wait_kind : std::uint8_t {
 inline constexpr std::size_t wait_kinds = 10;
 const char* to_string(wait_kind kind) noexcept;
 
-/// What a fiber waits for, for statistics and dumps: "recv fd 7", "sleep", "join #12".
+/// What a fiber waits for, for statistics and dumps: "recv fd 7", "sleep", "join #12",
+/// "mutex 0x7f00c0de".
 struct wait_reason {
     wait_kind kind = wait_kind::other;
     const char* what = "";
-    std::int64_t arg = -1; ///< appended when not negative
+    std::int64_t arg = -1;        ///< appended when not negative
+    const void* object = nullptr; ///< its address, appended when not null
 };
+std::string to_string(const wait_reason& why);
 
 } // namespace tendril::detail

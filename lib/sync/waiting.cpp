@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: BSL-1.0
+#include "sync/waiting.hpp"
+
+#include <atomic>
+#include <cerrno>
+#include <cstdio>
+#include <cstdlib>
+#include <dlfcn.h>
+#include <exception>
+#include <string>
+#include <system_error>
+
+namespace tendril::detail {
+
+outcome outcome_of(wake end, const wait_reason& why) {
+    switch (end) {
+    case wake::ready:
+        return outcome::done;
+    case wake::timeout:
+        return outcome::timeout;
+    case wake::closed:
+        return outcome::closed;
+    default:
+        throw std::system_error(ECANCELED, std::system_category(), to_string(why));
+    }
+}
+
+void throw_error(int error, const char* what, const void* object) {
+    throw std::system_error(error, std::system_category(),
+                            to_string({wait_kind::sync, what, -1, object}));
+}
+
+std::size_t count_waiting(const waiter* first) noexcept {
+    std::size_t count = 0;
+    const waiter* w = first;
+    for (bool more = w != nullptr; more; more = w != first) {
+        // Odd: a thread owns the hub. In the child of a fork those of other threads have ended.
+        const bool alive = w->who.fiber->home->generation() % 2 == 1 &&
+                           w->who.fiber->word.load(std::memory_order_acquire) == w->who.value;
+        count += alive ? 1 : 0;
+        w = w->next;
+    }
+    return count;
+}
+
+/// Objects of static storage duration end with the process, and fibers that wait are simply left
+/// where they are, as threads would be. Such an object lies in a file that is loaded.
+bool outlived_by_process(const void* object) noexcept {
+    Dl_info file;
+    return ::dladdr(object, &file) != 0;
+}
+
+void die_awaited(std::size_t waiting, const char* what, const void* object) noexcept {
+    std::fprintf(stderr, "tendril: %s %p is destroyed while %zu %s for it\n", what, object, waiting,
+                 waiting == 1 ? "fiber waits" : "fibers wait");
+    std::terminate();
+}
+
+void wait_queue::end_awaited(const char* what, const void* object) const noexcept {
+    if (const std::size_t waiting = count_waiting(first);
+        waiting != 0 && !outlived_by_process(object)) {
+        die_awaited(waiting, what, object);
+    }
+}
+
+std::uint64_t current_owner() noexcept {
+    static thread_local constinit std::uint64_t thread [[gnu::tls_model("initial-exec")]] = 0;
+    hub_core* const hub = hub_core::current_or_null();
+    const void* const owner = hub == nullptr || &hub->running() == &hub->main_fiber()
+                                  ? static_cast<const void*>(&thread)
+                                  : &hub->running();
+    return reinterpret_cast<std::uintptr_t>(owner);
+}
+
+} // namespace tendril::detail

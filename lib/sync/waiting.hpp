@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+
+#include "hub/hub_core.hpp"
+#include "sync/word_lock.hpp"
+
+#include <tendril/detail/wait_queue.hpp>
+
+#include <cstddef>
+#include <optional>
+
+namespace tendril::detail {
+
+/// Takes out waiters, first come first, until one is won. It stands still until the caller, having
+/// released the lock, makes it runnable. Null: nobody waits.
+inline waiter* win_first(waiter*& first, wake why = wake::ready) noexcept {
+    while (waiter* w = pop_waiter(first)) {
+        if (hub_core::win(w->who, why)) {
+            return w;
+        }
+    }
+    return nullptr;
+}
+
+/// Fibers won under a lock, made runnable in their order at the end. Declare it before the lock.
+class won_fibers {
+public:
+    won_fibers() noexcept = default;
+    ~won_fibers() {
+        while (fiber_record* r = first_) {
+            first_ = r->next;
+            hub_core::make_runnable(*r);
+        }
+    }
+    won_fibers(const won_fibers&) = delete;
+    won_fibers& operator=(const won_fibers&) = delete;
+
+    void add(ticket won) noexcept {
+        fiber_record* const r = won.fiber;
+        r->next = nullptr;
+        *last_ = r;
+        last_ = &r->next;
+    }
+
+    void win_all(waiter*& first, wake why = wake::ready) noexcept {
+        while (const waiter* w = win_first(first, why)) {
+            add(w->who);
+        }
+    }
+
+private:
+    fiber_record* first_ = nullptr;
+    fiber_record** last_ = &first_;
+};
+
+/// Parks the fiber, whose node is in `q`, and afterwards is not.
+inline wake park_in(hub_core& hub, wait_queue& q, waiter& self, const wait_reason& why,
+                    time_point deadline) noexcept {
+    const wake end = hub.park(self.who, why, deadline);
+    if (end != wake::ready && end != wake::closed) {
+        const word_lock lock(q);
+        remove_waiter(q.first, self);
+    }
+    return end;
+}
+
+inline bool is_past(hub_core& hub, time_point deadline) noexcept {
+    return deadline == at_once || (deadline != never && deadline <= hub.now());
+}
+
+/// For what did not wait: whoever only looks, again and again, must not keep others from running.
+inline void charge_turn() noexcept {
+    if (hub_core* const hub = hub_core::current_or_null()) {
+        hub->charge();
+    }
+}
+
+/// What the caller of a wait that can be cancelled gets.
+/// @throws std::system_error ECANCELED
+outcome outcome_of(wake end, const wait_reason& why);
+
+inline std::optional<outcome> done_if(bool done) noexcept {
+    return done ? std::optional(outcome::done) : std::nullopt;
+}
+
+/// Waits in `q`, unless `without_waiting(lock)` has an answer. A deadline in the past only asks.
+template <typename Ask>
+outcome wait_unless(wait_queue& q, const char* what, time_point deadline, Ask without_waiting) {
+    hub_core& hub = hub_core::current();
+    const bool may_wait = !is_past(hub, deadline);
+    waiter node;
+    {
+        word_lock lock(q);
+        if (const std::optional<outcome> answer = without_waiting(lock)) {
+            return *answer;
+        }
+        if (may_wait) {
+            node.who = hub.prepare();
+            push_waiter(q.first, node);
+        }
+    }
+    if (!may_wait) {
+        hub.charge();
+        return outcome::timeout;
+    }
+    const wait_reason why{wait_kind::sync, what, -1, &q};
+    return outcome_of(park_in(hub, q, node, why, deadline), why);
+}
+
+[[noreturn]] void throw_error(int error, const char* what, const void* object);
+
+/// How many fibers of the list could still go on.
+std::size_t count_waiting(const waiter* first) noexcept;
+[[noreturn]] void die_awaited(std::size_t waiting, const char* what, const void* object) noexcept;
+bool outlived_by_process(const void* object) noexcept;
+
+/// Who owns a lock: a fiber, or a thread in its main fiber or without a hub. Neither makes a hub,
+/// and getting one changes nothing. A multiple of 8.
+std::uint64_t current_owner() noexcept;
+
+} // namespace tendril::detail
