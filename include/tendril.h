@@ -42,11 +42,16 @@ TENDRIL_EXPORT tendril_fiber* tendril_spawn(void* (*function)(void* argument), v
 /* Waits until the fiber has ended, frees the handle, and stores what its function returned in
    *result, unless that is null. EDEADLK: a fiber joins itself. The handle stays valid on failure,
    but for two errors that say that the fiber ended without a result: ENOMEM, it got no stack and
-   never ran; EOWNERDEAD, its thread ended before it. */
+   never ran; EOWNERDEAD, it was cancelled before it began, or its thread ended before it. */
 TENDRIL_EXPORT int tendril_join(tendril_fiber* fiber, void** result);
 
 /* The same for at most so many nanoseconds (zero or less: only looks). ETIMEDOUT: it goes on. */
 TENDRIL_EXPORT int tendril_join_for(tendril_fiber* fiber, int64_t nanoseconds, void** result);
+
+/* From now on each wait of the fiber fails with ECANCELED, until its function returns; that of a
+   fiber which has not begun is never called. Does not wait. Any thread may call it. The reason is
+   copied; it may be null. */
+TENDRIL_EXPORT int tendril_cancel(tendril_fiber* fiber, const char* reason);
 
 /* Frees the handle; the fiber runs on by itself. */
 TENDRIL_EXPORT void tendril_detach(tendril_fiber* fiber);

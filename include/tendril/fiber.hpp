@@ -70,11 +70,20 @@ public:
 
     /// Waits like join(), then returns what the function returned, or throws what it threw. Once.
     /// @throws std::bad_alloc also when no stack could be had for the fiber, which then never ran.
+    /// @throws std::system_error ECANCELED the fiber was cancelled, or its thread ended before it.
     /// @throws std::logic_error the second time.
     T get() {
         task().join();
         return task().take();
     }
+
+    /// Ends the fiber: each of its waits throws `cancelled` from now on, see <tendril/cancel.hpp>.
+    /// One that has not begun never calls its function. get() then throws std::system_error with
+    /// ECANCELED and the reason. Does not wait for the end; any thread may call it, also twice
+    /// (the first reason stays) and when the fiber has ended (nothing happens). A fiber may cancel
+    /// itself.
+    /// @throws std::bad_alloc; std::system_error EINVAL: no fiber.
+    void cancel(std::string reason = {}) { task().cancel(std::move(reason)); }
 
     /// Lets the fiber run on by itself. The handle refers to no fiber afterwards. An exception that
     /// nobody collects by get() is printed to stderr when the last handle is gone.
@@ -145,7 +154,8 @@ detail::fiber_of<Function, Args...> spawn(const hub& on, const spawn_options& op
 /// stack is then its main fiber.
 namespace this_fiber {
 
-/// Lets every other runnable fiber of this hub go first, then goes on.
+/// Lets every other runnable fiber of this hub go first, then goes on. Of a cancelled fiber it
+/// throws at once; one that is cancelled meanwhile throws in its next wait or yield.
 TENDRIL_EXPORT void yield();
 
 /// Parks the calling fiber until `deadline`; others run meanwhile. A deadline in the past yields.

@@ -3,6 +3,7 @@
 
 // All of Tendril's C++ interface.
 
+#include <tendril/cancel.hpp>
 #include <tendril/channel.hpp>
 #include <tendril/condition_variable.hpp>
 #include <tendril/dns.hpp>
@@ -17,4 +18,5 @@
 #include <tendril/select.hpp>
 #include <tendril/semaphore.hpp>
 #include <tendril/shared_mutex.hpp>
+#include <tendril/timeout.hpp>
 #include <tendril/version.hpp>

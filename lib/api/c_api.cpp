@@ -44,6 +44,10 @@ int current_error() noexcept {
         }
     } catch (const std::bad_alloc&) {
         return ENOMEM;
+    } catch (const tendril::cancelled&) {
+        return ECANCELED;
+    } catch (const tendril::timed_out&) {
+        return ECANCELED;
     } catch (const std::invalid_argument&) {
         return EINVAL;
     } catch (...) {
@@ -126,6 +130,13 @@ int tendril_join(tendril_fiber* fiber, void** result) {
 
 int tendril_join_for(tendril_fiber* fiber, int64_t nanoseconds, void** result) {
     return join_until(fiber, deadline_in(nanoseconds), result);
+}
+
+int tendril_cancel(tendril_fiber* fiber, const char* reason) {
+    return guarded(-1, [&] {
+        fiber->handle.cancel(reason != nullptr ? reason : "");
+        return 0;
+    });
 }
 
 void tendril_detach(tendril_fiber* fiber) {

@@ -2,6 +2,7 @@
 #include <tendril/dns.hpp>
 
 #include "dns/netdb.hpp"
+#include "hub/cancellation.hpp"
 
 #include <arpa/inet.h>
 #include <net/if.h>
@@ -26,6 +27,9 @@ public:
 
 [[noreturn]] void fail(int code, int error, const std::string& doing) {
     if (code == EAI_SYSTEM) {
+        if (error == ECANCELED) {
+            detail::throw_given_up(doing);
+        }
         throw std::system_error(error, std::system_category(), doing);
     }
     throw std::system_error(code, error_category(), doing);

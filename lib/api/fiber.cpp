@@ -78,11 +78,16 @@ std::size_t minimum_stack_size() noexcept {
 namespace this_fiber {
 
 void yield() {
-    detail::hub_core::current().yield();
+    detail::hub_core& hub = detail::hub_core::current();
+    hub.throw_if_given_up(); // before, so that the call below can be a jump
+    hub.yield();
 }
 
 void sleep_until(std::chrono::steady_clock::time_point deadline) {
-    detail::hub_core::current().sleep_until(deadline);
+    detail::hub_core& hub = detail::hub_core::current();
+    if (hub.sleep_until(deadline) == detail::wake::cancelled) {
+        hub.throw_if_given_up();
+    }
 }
 
 std::uint64_t id() {

@@ -24,7 +24,9 @@ hub hub::current() {
 }
 
 void hub::drain() {
-    own(*this, "drain").drain();
+    detail::hub_core& core = own(*this, "drain");
+    core.drain();
+    core.throw_if_given_up();
 }
 
 bool hub::ended() const noexcept {

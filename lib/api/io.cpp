@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 #include <tendril/io.hpp>
 
+#include "hub/cancellation.hpp"
 #include "io/operations.hpp"
 
 #include <limits>
@@ -21,6 +22,9 @@ constexpr int no_fd = std::numeric_limits<int>::min();
     std::string text = what;
     if (fd != no_fd) {
         text += " fd " + std::to_string(fd);
+    }
+    if (error == ECANCELED) {
+        detail::throw_given_up(text);
     }
     throw std::system_error(error, std::system_category(), text);
 }

@@ -2,7 +2,9 @@
 #include "api/net_support.hpp"
 
 #include "dns/netdb.hpp"
+#include "hub/cancellation.hpp"
 
+#include <tendril/transfer_error.hpp>
 #include <tendril/unix_address.hpp>
 
 #include <cerrno>
@@ -12,7 +14,17 @@ inline namespace v1 {
 namespace net {
 
 void fail(int error, const std::string& doing) {
+    if (error == ECANCELED) {
+        detail::throw_given_up(doing);
+    }
     throw std::system_error(error, std::system_category(), doing);
+}
+
+void throw_transfer(int error, const std::string& doing, std::size_t transferred) {
+    if (error == ECANCELED) {
+        detail::throw_given_up(doing);
+    }
+    throw transfer_error(error, doing, transferred);
 }
 
 std::string text_of(const dns::address& address) {

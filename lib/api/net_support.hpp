@@ -15,7 +15,9 @@ namespace tendril {
 inline namespace v1 {
 namespace net {
 
+// Both throw for ECANCELED what the fiber was ended by.
 [[noreturn]] void fail(int error, const std::string& doing);
+[[noreturn]] void throw_transfer(int error, const std::string& doing, std::size_t transferred);
 
 inline dns::address to_public(const detail::net::socket_address& a) noexcept {
     return {a.data(), a.size};

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 #include <tendril/stream.hpp>
 
+#include "api/net_support.hpp"
 #include "io/iov_cursor.hpp"
 #include "io/operations.hpp"
 #include "sys/calls.hpp"
@@ -21,7 +22,7 @@ std::size_t stream::read_some(void* buffer, std::size_t size, deadline limit) {
     o.deadline = own_or(limit).at();
     const ssize_t n = detail::io::read(native_handle(), buffer, size, o);
     if (n < 0) {
-        throw transfer_error(static_cast<int>(-n), doing("read"), 0);
+        throw_transfer(static_cast<int>(-n), doing("read"), 0);
     }
     return static_cast<std::size_t>(n);
 }
@@ -33,7 +34,7 @@ void stream::read_exactly(void* buffer, std::size_t size, deadline limit) {
     for (std::size_t done = 0; done < size;) {
         const ssize_t n = detail::io::read(native_handle(), bytes + done, size - done, o);
         if (n < 0) {
-            throw transfer_error(static_cast<int>(-n), doing("read"), done);
+            throw_transfer(static_cast<int>(-n), doing("read"), done);
         }
         if (n == 0) {
             throw end_of_stream(doing("read") + ": the peer ended the stream after " +
@@ -57,7 +58,7 @@ std::string stream::read_until(std::string_view delimiter, std::size_t most, dea
         // Looks first: what follows the delimiter must stay for the next reader.
         const ssize_t seen = detail::io::recv(native_handle(), buffer, room, MSG_PEEK, o);
         if (seen < 0) {
-            throw transfer_error(static_cast<int>(-seen), doing("read"), text.size());
+            throw_transfer(static_cast<int>(-seen), doing("read"), text.size());
         }
         if (seen == 0) {
             throw end_of_stream(doing("read") + ": the peer ended the stream after " +
@@ -96,7 +97,7 @@ std::size_t stream::read_some(const iovec* buffers, std::size_t count, deadline 
     msghdr message = message_of(const_cast<iovec*>(buffers), count);
     const ssize_t n = detail::io::recvmsg(native_handle(), &message, 0, o);
     if (n < 0) {
-        throw transfer_error(static_cast<int>(-n), doing("read"), 0);
+        throw_transfer(static_cast<int>(-n), doing("read"), 0);
     }
     return static_cast<std::size_t>(n);
 }
@@ -110,7 +111,7 @@ void stream::write_all(const void* buffer, std::size_t size, deadline limit) {
         const ssize_t n =
             detail::io::send(native_handle(), bytes + done, size - done, MSG_NOSIGNAL, o);
         if (n < 0) {
-            throw transfer_error(static_cast<int>(-n), doing("write"), done);
+            throw_transfer(static_cast<int>(-n), doing("write"), done);
         }
         done += static_cast<std::size_t>(n);
     } while (done < size);
@@ -126,7 +127,7 @@ void stream::write_all(const iovec* buffers, std::size_t count, deadline limit) 
         const msghdr message = message_of(rest.data_for_msghdr(), rest.count());
         const ssize_t n = detail::io::sendmsg(native_handle(), &message, MSG_NOSIGNAL, o);
         if (n < 0) {
-            throw transfer_error(static_cast<int>(-n), doing("write"), done);
+            throw_transfer(static_cast<int>(-n), doing("write"), done);
         }
         done += static_cast<std::size_t>(n);
         if (!rest.advance(static_cast<std::size_t>(n))) {

@@ -74,7 +74,7 @@ received_fds receive(int fd, void* buffer, std::size_t size, std::size_t most, d
     detail::net::fd_batch came;
     const int r = detail::net::receive_fds(fd, buffer, got.size, came, most, o);
     if (r < 0) {
-        throw transfer_error(-r, doing(), got.size);
+        throw_transfer(-r, doing(), got.size);
     }
     for (std::size_t i = 0; i < came.count; ++i) {
         got.fds.emplace_back(came.fds[i]);
@@ -128,7 +128,7 @@ void unix_stream::send_fds(const void* data, std::size_t size, const std::vector
     o.deadline = until.at();
     const ssize_t n = detail::net::send_fds(native_handle(), data, size, fds.data(), fds.size(), o);
     if (n < 0) {
-        throw transfer_error(static_cast<int>(-n), doing("send fds to"), 0);
+        throw_transfer(static_cast<int>(-n), doing("send fds to"), 0);
     }
     const auto sent = static_cast<std::size_t>(n);
     if (sent < size) {
@@ -232,7 +232,7 @@ void unix_datagram::send_fds(const void* data, std::size_t size, const std::vect
     o.deadline = own_or(limit).at();
     const ssize_t n = detail::net::send_fds(native_handle(), data, size, fds.data(), fds.size(), o);
     if (n < 0) {
-        throw transfer_error(static_cast<int>(-n), doing("send fds to"), 0);
+        throw_transfer(static_cast<int>(-n), doing("send fds to"), 0);
     }
 }
 

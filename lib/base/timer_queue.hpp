@@ -11,6 +11,9 @@ namespace tendril::detail {
 using time_point = std::chrono::steady_clock::time_point;
 inline constexpr time_point never = time_point::max();
 
+/// What a timer belongs to, for whoever fires it.
+enum class timer_of : std::uint8_t { wait, scope };
+
 /// A pending deadline. It lives in its owner (usually on the stack of the fiber that waits), is
 /// linked while pending, and allocates nothing, so setting and cancelling cannot fail.
 struct timer {
@@ -20,6 +23,7 @@ struct timer {
     timer* child = nullptr;
     std::uint32_t order = 0; ///< of entry into the heap, among equal deadlines
     std::int8_t place = -1;  ///< -1 idle, 0 near heap, > 0 a wheel slot's level + 1
+    timer_of fires = timer_of::wait;
 
     bool pending() const noexcept { return place >= 0; }
 };

@@ -15,6 +15,8 @@ class task;
 struct stack;
 struct fiber_record;
 struct wait_reason;
+struct cancel_scope;
+struct cancel_request;
 
 /// Why a wait ended. The values are the states of the ticket word above `waiting`.
 enum class wake : std::uint8_t { ready = 2, timeout = 3, closed = 4, cancelled = 5, abandoned = 6 };
@@ -34,6 +36,8 @@ struct ticket {
 struct fiber_extra : timer { ///< the timer is the deadline of the present wait, if it has one
     ticket waiting;          ///< whose wait that is
     std::size_t stack_size = 0;
+    cancel_scope* scopes = nullptr;      ///< the innermost of its timeouts and shields
+    cancel_request* cancelled = nullptr; ///< owned
 };
 
 /// The scheduler's side of a fiber. Type-stable: recycled by its hub, never freed, and its ticket

@@ -73,7 +73,8 @@ hub_core::~hub_core() = default;
 // ------------------------------------------------------------------------------------- switching
 
 /// Never inlined: one place to leave and arrive at lets the CPU predict the way back.
-[[gnu::noinline, gnu::aligned(64)]] void hub_core::resume(saved_context& from, fiber_record& next) noexcept {
+[[gnu::noinline, gnu::aligned(64)]] void hub_core::resume(saved_context& from,
+                                                          fiber_record& next) noexcept {
     running_ = &next;
 #if defined(TENDRIL_ASAN) || defined(TENDRIL_TSAN)
     switch_context(cells_, from, next); // in a file that is not instrumented
@@ -94,7 +95,13 @@ fiber_record& hub_core::run_fibers(stack& s) noexcept {
     for (;;) {
         hub_core& hub = *current_hub_;
         fiber_record& self = *hub.running_;
-        task_access::run(*self.job);
+        if (hub.given_up_ != 0 && self.extra->cancelled != nullptr) [[unlikely]] {
+            task_access::fail(*self.job,
+                              task_access::was_cancelled(
+                                  *self.job, self.extra->cancelled->reason)); // never began
+        } else {
+            task_access::run(*self.job);
+        }
         stack_pool::check_canary(s);
         if (&self == hub.sole_survivor_) [[unlikely]] {
             end_process(*self.job);
@@ -257,8 +264,18 @@ void hub_core::notify() noexcept {
 
 wake hub_core::park(ticket t, const wait_reason& why, time_point deadline) noexcept {
     fiber_record& self = *t.fiber;
+    if (given_up_ != 0 && must_give_up(why) && withdraw(t)) [[unlikely]] {
+        charge(); // code that tries again and again must not keep the others from running
+        return wake::cancelled;
+    }
+    wait_reason unwinding;
     ++counters_.waits[static_cast<std::size_t>(why.kind)];
     self.waiting = &why;
+    if (cells_.exceptions->uncaught != 0) [[unlikely]] {
+        unwinding = why;
+        unwinding.cancellable = false;
+        self.waiting = &unwinding;
+    }
     if (deadline != never) {
         self.extra->deadline = deadline;
         self.extra->waiting = t;
@@ -289,8 +306,11 @@ void hub_core::drain() noexcept {
         waiter self;
         self.who = prepare();
         push_waiter(drainers_, self);
-        park(self.who, {wait_kind::join, "drain"});
+        const wake end = park(self.who, {wait_kind::join, "drain"});
         remove_waiter(drainers_, self);
+        if (end == wake::cancelled) {
+            break;
+        }
     }
     draining_fibers_ -= is_fiber ? 1 : 0;
 }
@@ -348,7 +368,7 @@ void hub_core::wait_for_work() noexcept {
     ++counters_.polls;
     ++counters_.sleeps;
     sleeping_.store(true, std::memory_order_seq_cst);
-    const bool may_wait = woken_.empty() && arrivals_.empty();
+    const bool may_wait = woken_.empty() && arrivals_.empty() && requests_.empty();
     reactor_->poll(may_wait ? timers_.next_event() : time_point::min(), *this);
     sleeping_.store(false, std::memory_order_relaxed);
     polled_at_ = cycle_counter();
@@ -367,7 +387,11 @@ void hub_core::on_ready(std::uint64_t token, std::uint32_t events) noexcept {
 
 void hub_core::fire_timers(time_point now) noexcept {
     while (timer* t = timers_.pop_due(now)) {
-        wake_up(static_cast<fiber_extra*>(t)->waiting, wake::timeout);
+        if (t->fires == timer_of::wait) {
+            wake_up(static_cast<fiber_extra*>(t)->waiting, wake::timeout);
+        } else {
+            scope_is_over(*static_cast<cancel_scope*>(t));
+        }
     }
 }
 
@@ -378,7 +402,11 @@ void hub_core::take_inboxes() noexcept {
         ready_.push(r);
         r = following;
     }
+    // A fiber arrived before anybody could cancel it: so its request is taken first, but comes
+    // last.
+    cancel_request* const requests = requests_.take_all();
     accept_arrivals(arrivals_.take_all());
+    take_requests(requests);
 }
 
 } // namespace tendril::detail

@@ -6,6 +6,7 @@
 #include "fiber/overflow.hpp"
 #include "fiber/record.hpp"
 #include "fiber/stack.hpp"
+#include "hub/cancellation.hpp"
 #include "hub/run_queue.hpp"
 #include "hub/task_cache.hpp"
 #include "hub/wait_list.hpp"
@@ -109,6 +110,20 @@ public:
     static bool win(ticket t, wake why) noexcept;
     static void make_runnable(fiber_record& r) noexcept;
 
+    // --- giving up: timeouts, shields and cancellation (cancellation.cpp) ------------------------
+    void enter(cancel_scope& s, time_point until) noexcept;
+    void move_deadline(cancel_scope& s, time_point until) noexcept;
+    void leave(cancel_scope& s) noexcept;
+    void cancel(cancel_request& request) noexcept;        ///< on this thread; takes it over
+    bool cancel_remote(cancel_request& request) noexcept; ///< any thread; false: that hub has ended
+    bool is_given_up() noexcept;                          ///< the running fiber
+    /// Throws what ends the running fiber's waits, if anything does.
+    void throw_if_given_up() {
+        if (given_up_ != 0) [[unlikely]] {
+            throw_given_up();
+        }
+    }
+
     void yield() noexcept;
     wake sleep_until(time_point deadline) noexcept;
     /// Until every other fiber ended; a fiber does not wait for those that wait here themselves.
@@ -134,6 +149,7 @@ public:
         return extensions_[static_cast<std::size_t>(s)];
     }
     fiber_record& running() noexcept { return *running_; }
+    const fiber_record& running() const noexcept { return *running_; }
     fiber_record& main_fiber() noexcept { return main_; }
     std::uint64_t main_id() const noexcept { return main_id_; }
     std::uint64_t next_id() noexcept;
@@ -205,6 +221,16 @@ private:
     void wait_for_work() noexcept;
     void take_inboxes() noexcept;
     void fire_timers(time_point now) noexcept;
+
+    struct cause;
+    static cause why_give_up(const fiber_record& r) noexcept;
+    bool must_give_up(const wait_reason& why) noexcept;
+    void throw_given_up();
+    void give_up_wait(fiber_record& r) noexcept;
+    void scope_is_over(cancel_scope& s) noexcept;
+    void forget_cancellation(fiber_record& r) noexcept;
+    void take_requests(cancel_request* first) noexcept;
+    void keep_scopes() noexcept;
     void accept_arrivals(arrival* first) noexcept;
     void start(task& t, std::size_t stack_size);
     [[noreturn]] static void end_process(task& last) noexcept;
@@ -231,6 +257,9 @@ private:
     }
 
     void ended(fiber_record& r) noexcept {
+        if (given_up_ != 0) [[unlikely]] {
+            forget_cancellation(r);
+        }
         recycle(r);
         ++counters_.finished;
         --live_;
@@ -256,6 +285,7 @@ private:
     run_queue ready_;
     run_queue backlog_; ///< spawned, and not admitted to ready_ yet
     std::uint64_t switches_ = 0;
+    std::size_t given_up_ = 0;   ///< cancelled fibers, and scopes whose time is over
     std::uint64_t check_at_ = 1; ///< of switches_
     std::uint32_t checks_until_poll_ = checks_per_poll;
     std::uint32_t budget_ = operations_per_turn;
@@ -288,6 +318,7 @@ private:
     // What other threads touch.
     alignas(64) inbox<fiber_record> woken_;
     inbox<arrival> arrivals_;
+    inbox<cancel_request> requests_;
     std::atomic<bool> sleeping_{false};
     std::atomic<std::uint64_t> generation_{0};
 };

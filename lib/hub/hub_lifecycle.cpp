@@ -75,6 +75,7 @@ void hub_core::start(task& t, std::size_t stack_size) {
     fiber_record* r = new_record();
     r->job = &t;
     r->extra->stack_size = stack_size;
+    task_access::set_record(t, *r);
     ++counters_.spawned;
     ++live_;
     // Through the backlog if anyone waits there: first come, first served.
@@ -91,12 +92,19 @@ void hub_core::spawn(task& t, std::size_t stack_size) {
 
 bool hub_core::spawn_remote(task& t, std::size_t stack_size, std::uint64_t generation) {
     auto a = std::make_unique<arrival>(arrival{&t, stack_size, generation});
+    task_access::set_home(t, *this);
     if (this->generation() != generation || !arrivals_.push(a.get())) {
         return false;
     }
     a.release();
     notify();
     return true;
+}
+
+void hub_core::take_requests(cancel_request* first) noexcept {
+    while (first != nullptr) {
+        cancel(*std::exchange(first, first->next));
+    }
 }
 
 void hub_core::accept_arrivals(arrival* first) noexcept {
@@ -134,6 +142,7 @@ void hub_core::wake_drainers() noexcept {
 void hub_core::abandon(fiber_record& r, const std::exception_ptr& why) noexcept {
     void_tickets(r);
     static_cast<timer&>(*r.extra) = {}; // the queue has forgotten it
+    r.extra->scopes = nullptr;
     task& job = *r.job;
     task_access::fail(job, why);
     task_access::complete(job);
@@ -164,6 +173,7 @@ void hub_core::attach_thread() noexcept {
     main_id_ = next_id();
     woken_.reopen();
     arrivals_.reopen();
+    requests_.reopen();
     generation_.fetch_add(1, std::memory_order_acq_rel);
 }
 
@@ -172,7 +182,7 @@ std::size_t hub_core::detach_thread(time_point give_up) noexcept {
         waiter self;
         self.who = prepare();
         push_waiter(drainers_, self);
-        park(self.who, {wait_kind::join, "thread exit"}, give_up);
+        park(self.who, {wait_kind::join, "thread exit", -1, nullptr, false}, give_up);
         remove_waiter(drainers_, self);
     }
     const std::size_t left = live_;
@@ -193,7 +203,9 @@ std::size_t hub_core::detach_thread(time_point give_up) noexcept {
         ::syscall(SYS_sched_yield);
     }
     woken_.close();
+    take_requests(requests_.close());
     timers_.clear();
+    main_extra_.scopes = nullptr;
     drainers_ = nullptr; // on stacks that are left alone from here on
     draining_fibers_ = 0;
     while (live_ != 0) { // the destructor of a function that never ran may spawn
@@ -210,6 +222,7 @@ std::size_t hub_core::detach_thread(time_point give_up) noexcept {
     if (std::exchange(watches_overflow_, false)) {
         release_thread_signal_stack();
     }
+    given_up_ = 0;
     tasks_.clear();
     listener_ = nullptr;
     running_ = nullptr;
@@ -226,6 +239,7 @@ void hub_core::forked() {
     draining_fibers_ = 0;
     woken_.reopen();
     arrivals_.reopen();
+    requests_.reopen();
     sleeping_.store(false, std::memory_order_relaxed);
     // The parent's other fibers are not here. Their records are not used again, because what those
     // fibers linked into somebody's list is still there.
@@ -240,10 +254,27 @@ void hub_core::forked() {
     }
     sole_survivor_ = running_ == &main_ ? nullptr : running_;
     live_ = sole_survivor_ == nullptr ? 0 : 1;
+    keep_scopes();
     reactor_->forked();
     for (auto& e : extensions_) {
         if (e != nullptr) {
             e->forked();
+        }
+    }
+}
+
+/// Of all that was given up, and of all timers, only the running fiber's are left.
+void hub_core::keep_scopes() noexcept {
+    given_up_ = running_->extra->cancelled != nullptr ? 1 : 0;
+    for (cancel_scope* s = running_->extra->scopes; s != nullptr; s = s->outer) {
+        const bool waits = s->pending();
+        const time_point deadline = s->deadline;
+        given_up_ += s->over ? 1 : 0;
+        static_cast<timer&>(*s) = {};
+        s->fires = timer_of::scope;
+        if (waits) {
+            s->deadline = deadline;
+            timers_.insert(*s);
         }
     }
 }

@@ -4,6 +4,9 @@
 #include "base/single_threaded.hpp"
 #include "hub/hub_core.hpp"
 
+#include <tendril/detail/cancelled.hpp>
+
+#include <cerrno>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -70,6 +73,8 @@ std::string describe(const std::exception_ptr& error) {
         const std::unique_ptr<char, void (*)(void*)> name(
             abi::__cxa_demangle(typeid(e).name(), nullptr, nullptr, &status), std::free);
         return std::string(status == 0 ? name.get() : typeid(e).name()) + ": " + e.what();
+    } catch (const timed_out&) {
+        return "tendril::timed_out";
     } catch (...) {
         return "an exception that is no std::exception";
     }
@@ -102,6 +107,8 @@ void task_access::set_name(task& t, const char* name) {
 void task_access::run(task& t) noexcept {
     try {
         t.run();
+    } catch (const cancelled& c) {
+        t.error_ = was_cancelled(t, c.reason());
     } catch (...) {
         t.error_ = std::current_exception();
     }
@@ -109,6 +116,44 @@ void task_access::run(task& t) noexcept {
 
 void task_access::fail(task& t, std::exception_ptr why) noexcept {
     t.error_ = std::move(why);
+}
+
+std::exception_ptr task_access::was_cancelled(task& t, const std::string& reason) noexcept {
+    t.quiet_ = true;
+    try {
+        std::string text = "fiber #" + std::to_string(t.id_);
+        if (t.name_ != nullptr) {
+            text += " \"" + std::string(t.name_) + '"';
+        }
+        text += " was cancelled";
+        if (!reason.empty()) {
+            text += ": " + reason;
+        }
+        throw std::system_error(ECANCELED, std::system_category(), text);
+    } catch (...) {
+        return std::current_exception();
+    }
+}
+
+// While a task is on its way to another thread, its place is the hub, marked by the lowest bit.
+
+void task_access::set_home(task& t, hub_core& h) noexcept {
+    const auto address = reinterpret_cast<std::uintptr_t>(&h);
+    t.where_.store(reinterpret_cast<void*>(address | 1), std::memory_order_release);
+}
+
+hub_core* task_access::home(const task& t) noexcept {
+    const auto where = reinterpret_cast<std::uintptr_t>(t.where_.load(std::memory_order_acquire));
+    if ((where & 1) != 0) {
+        return reinterpret_cast<hub_core*>(where & ~std::uintptr_t{1});
+    }
+    return where != 0 ? reinterpret_cast<fiber_record*>(where)->home : nullptr;
+}
+
+fiber_record* task_access::record(const task& t) noexcept {
+    void* const where = t.where_.load(std::memory_order_acquire);
+    return (reinterpret_cast<std::uintptr_t>(where) & 1) == 0 ? static_cast<fiber_record*>(where)
+                                                              : nullptr;
 }
 
 void task_access::complete(task& t) noexcept {
@@ -148,9 +193,13 @@ bool task_access::join(task& t, time_point deadline) {
         push_waiter(t.joiners_, self);
     }
     const wait_reason why{wait_kind::join, "join fiber #", static_cast<std::int64_t>(t.id_)};
-    if (hub.park(self.who, why, deadline) != wake::ready) {
+    const wake end = hub.park(self.who, why, deadline);
+    if (end != wake::ready) {
         const state_lock lock(t.state_);
         remove_waiter(t.joiners_, self);
+    }
+    if (end == wake::cancelled) {
+        hub.throw_if_given_up();
     }
     return is_done(t);
 }
@@ -178,7 +227,7 @@ bool task_access::report_failure(task& t) noexcept {
 }
 
 task::~task() {
-    if (error_ != nullptr && !collected_) {
+    if (error_ != nullptr && !collected_ && !quiet_) {
         task_access::report_uncollected(*this);
     }
     if (name_ != nullptr) {

@@ -8,6 +8,7 @@
 
 #include <cstdint>
 #include <exception>
+#include <string>
 
 namespace tendril::detail {
 
@@ -17,10 +18,20 @@ namespace tendril::detail {
 struct task_access {
     static void begin(task& t, std::uint64_t id) noexcept { t.id_ = id; } ///< before launch
     static void set_name(task& t, const char* name); ///< before launch; may throw bad_alloc
-    static void run(task& t) noexcept;   ///< calls the function, keeps what it throws
+    static void run(task& t) noexcept;               ///< calls the function, keeps what it throws
     static void fail(task& t, std::exception_ptr why) noexcept; ///< instead of run()
     static void complete(task& t) noexcept; ///< wakes the joiners; the caller then releases
     static const char* name(const task& t) noexcept { return t.name_ != nullptr ? t.name_ : ""; }
+    static void set_record(task& t, fiber_record& r) noexcept {
+        t.where_.store(&r, std::memory_order_release);
+    }
+    /// The hub that it is on its way to.
+    static void set_home(task& t, hub_core& h) noexcept;
+    static hub_core* home(const task& t) noexcept;       ///< null: launched nowhere
+    static fiber_record* record(const task& t) noexcept; ///< null: has not arrived
+    static void cancel(task& t, std::string reason);
+    /// The error of a fiber that ended by being cancelled.
+    static std::exception_ptr was_cancelled(task& t, const std::string& reason) noexcept;
     static bool is_done(const task& t) noexcept {
         return (t.state_.load(std::memory_order_acquire) & done) != 0;
     }

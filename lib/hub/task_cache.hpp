@@ -20,7 +20,7 @@ public:
 
     /// How much to allocate for a task of that size, so that the block can be given back here.
     static constexpr std::size_t rounded(std::size_t size) noexcept {
-        return (size + granule - 1) / granule * granule;
+        return (size + granule - header - 1) / granule * granule + header;
     }
 
     /// Null: there is none.
@@ -28,7 +28,7 @@ public:
         if (size > largest) {
             return nullptr;
         }
-        shelf& s = shelves_[(size - 1) / granule];
+        shelf& s = shelves_[(size - header - 1) / granule];
         block* b = s.first;
         if (b != nullptr) {
             s.first = b->next;
@@ -42,7 +42,7 @@ public:
         if (size > largest) {
             return false;
         }
-        shelf& s = shelves_[(size - 1) / granule];
+        shelf& s = shelves_[(size - header - 1) / granule];
         if (s.count == most) {
             return false;
         }
@@ -71,10 +71,11 @@ private:
     };
 
     static constexpr std::size_t granule = 64;
+    static constexpr std::size_t header = 8; ///< malloc's own fits what is left of its 16 bytes
 #if defined(TENDRIL_ASAN) || defined(TENDRIL_TSAN)
     static constexpr std::size_t largest = 0;
 #else
-    static constexpr std::size_t largest = 4 * granule;
+    static constexpr std::size_t largest = 4 * granule + header;
 #endif
     static constexpr std::uint32_t most = 256; ///< of each size
 

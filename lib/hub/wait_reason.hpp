@@ -29,6 +29,7 @@ struct wait_reason {
     const char* what = "";
     std::int64_t arg = -1;        ///< appended when not negative
     const void* object = nullptr; ///< its address, appended when not null
+    bool cancellable = true;      ///< cancellation and timeouts of the fiber end it
 };
 std::string to_string(const wait_reason& why);
 

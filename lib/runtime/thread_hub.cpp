@@ -3,6 +3,7 @@
 #include "hub/hub_core.hpp"
 #include "reactor/epoll.hpp"
 #include "runtime/settings.hpp"
+#include "runtime/terminate.hpp"
 
 #include <chrono>
 #include <cstdio>
@@ -107,6 +108,7 @@ void begin() {
     if (const int error = pthread_key_create(&hubs().end_key, &end_late); error != 0) {
         throw std::system_error(error, std::system_category(), "pthread_key_create");
     }
+    name_fiber_at_terminate();
     hubs().begun = true;
 }
 

@@ -69,7 +69,8 @@ bool mutex_core::wait(std::uint64_t self, std::uint64_t seen, time_point deadlin
             hub.charge();
             return false;
         }
-        const wake end = park_in(hub, queue_, node, {wait_kind::sync, "mutex", -1, this}, deadline);
+        const wait_reason why{wait_kind::sync, "mutex", -1, this, false};
+        const wake end = park_in(hub, queue_, node, why, deadline);
         if (end == wake::ready || end == wake::timeout) {
             return end == wake::ready;
         }

@@ -102,7 +102,7 @@ bool shared_mutex_core::wait(std::uint64_t self, bool shared, time_point deadlin
             return false;
         }
         const char* const what = shared ? "shared_mutex (to share)" : "shared_mutex";
-        const wake end = hub->park(node.who, {wait_kind::sync, what, -1, this}, deadline);
+        const wake end = hub->park(node.who, {wait_kind::sync, what, -1, this, false}, deadline);
         if (end == wake::ready) {
             return true;
         }

@@ -21,7 +21,7 @@ outcome outcome_of(wake end, const wait_reason& why) {
     case wake::closed:
         return outcome::closed;
     default:
-        throw std::system_error(ECANCELED, std::system_category(), to_string(why));
+        throw_given_up(to_string(why));
     }
 }
 

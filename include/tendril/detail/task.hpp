@@ -72,6 +72,7 @@ public:
     void join();
     bool join_until(std::chrono::steady_clock::time_point deadline);
     bool done() const noexcept;
+    void cancel(std::string reason);
     std::uint64_t id() const noexcept { return id_; }
     std::string name() const;
 
@@ -98,6 +99,8 @@ private:
     std::atomic<std::uint32_t> references_{2}; // the handle's and the fiber's
     std::atomic<std::uint8_t> state_{0};
     bool collected_ = false;
+    bool quiet_ = false; ///< whoever does not collect the error need not be told
+    std::atomic<void*> where_{nullptr};
     struct waiter* joiners_ = nullptr;
     std::exception_ptr error_;
     std::uint64_t id_ = 0;

@@ -42,6 +42,31 @@ static void* join_myself(void* handle) {
                                                                                      : NULL;
 }
 
+static void* sleep_twice(void* hour) {
+    int i;
+    for (i = 0; i < 2; ++i) {
+        errno = 0;
+        CHECK(tendril_sleep_ns(*(int64_t*)hour) == -1 && errno == ECANCELED);
+    }
+    return hour;
+}
+
+static void test_cancel(void) {
+    int64_t hour = (int64_t)3600 * 1000000000;
+    void* result = NULL;
+    tendril_fiber* f;
+
+    CHECK((f = tendril_spawn(sleep_twice, &hour, NULL)) != NULL);
+    CHECK(tendril_yield() == 0);
+    CHECK(tendril_cancel(f, "enough") == 0);
+    CHECK(tendril_join(f, &result) == 0 && result == &hour);
+
+    CHECK((f = tendril_spawn(sleep_twice, &hour, NULL)) != NULL);
+    CHECK(tendril_cancel(f, NULL) == 0);
+    errno = 0;
+    CHECK(tendril_join(f, &result) == -1 && errno == EOWNERDEAD);
+}
+
 static void test_fibers(void) {
     tendril_spawn_options options = {"b", 64 << 10};
     int64_t hour = (int64_t)3600 * 1000000000, moment = 1000;
@@ -153,5 +178,6 @@ int main(void) {
     tendril_detach(tendril_spawn(note_end, NULL, NULL));
     CHECK(tendril_drain() == 0 && drained == 1);
     test_fibers();
+    test_cancel();
     return 0;
 }

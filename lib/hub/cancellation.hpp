@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+
+#include "base/timer_queue.hpp"
+#include "fiber/record.hpp"
+
+#include <string>
+
+namespace tendril::detail {
+
+/// A part of a fiber's work, on its stack; they nest, the innermost first. Its timer fires when its
+/// time is over: a limit's waits then end, and a shield protects no more.
+struct cancel_scope : timer {
+    cancel_scope* outer = nullptr;
+    fiber_record* owner = nullptr;
+    const void* handle = nullptr; ///< the public object
+    bool shields = false;         ///< what lies further out does not reach in
+    bool over = false;            ///< a limit's
+    bool noticed = false;         ///< a wait ended because of it
+};
+
+/// That a fiber is cancelled. On its way there it is in the inbox of the fiber's hub.
+struct cancel_request {
+    task* job = nullptr; ///< one reference, while under way
+    std::string reason;
+    cancel_request* next = nullptr;
+};
+
+/// Throws `cancelled` or `timed_out`, if the running fiber must give up its waits.
+void throw_if_given_up();
+
+/// For the result of a wait that a layer below could not finish: throws what the fiber was ended
+/// by, otherwise ECANCELED, for its thread ends.
+[[noreturn]] void throw_given_up(const std::string& doing);
+
+} // namespace tendril::detail
