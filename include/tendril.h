@@ -87,9 +87,13 @@ TENDRIL_EXPORT ssize_t tendril_recvfrom(int fd, void* buffer, size_t size, int f
                                         struct sockaddr* from, socklen_t* from_size);
 TENDRIL_EXPORT ssize_t tendril_sendto(int fd, const void* buffer, size_t size, int flags,
                                       const struct sockaddr* to, socklen_t to_size);
+TENDRIL_EXPORT ssize_t tendril_recvmsg(int fd, struct msghdr* message, int flags);
+TENDRIL_EXPORT ssize_t tendril_sendmsg(int fd, const struct msghdr* message, int flags);
+TENDRIL_EXPORT ssize_t tendril_sendfile(int out, int in, off_t* offset, size_t count);
 TENDRIL_EXPORT int tendril_connect(int fd, const struct sockaddr* to, socklen_t to_size);
 TENDRIL_EXPORT int tendril_accept(int fd, struct sockaddr* peer, socklen_t* peer_size);
 TENDRIL_EXPORT int tendril_accept4(int fd, struct sockaddr* peer, socklen_t* peer_size, int flags);
+TENDRIL_EXPORT int tendril_shutdown(int fd, int how);
 TENDRIL_EXPORT int tendril_poll(struct pollfd* fds, nfds_t count, int timeout_ms);
 
 /* Closes fd; whoever waits for it gets EBADF. Never waits. */

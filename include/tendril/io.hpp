@@ -101,6 +101,28 @@ TENDRIL_EXPORT std::size_t sendto(int fd, const void* buffer, std::size_t size, 
 TENDRIL_EXPORT std::size_t sendmsg(int fd, const msghdr* message, int flags = 0,
                                    deadline limit = {});
 
+/// Receives up to `count` messages, waiting for all of them (MSG_WAITFORONE: for the first only),
+/// and returns how many came; fewer if the limit passed or an error came after the first. `flags`
+/// holds for each. See recvmmsg(2).
+TENDRIL_EXPORT unsigned recvmmsg(int fd, mmsghdr* messages, unsigned count, int flags = 0,
+                                 deadline limit = {});
+
+/// Sends `count` messages (at most 1024), each as sendmsg() does, and returns how many were sent;
+/// fewer if the limit passed or an error came after the first. See sendmmsg(2).
+TENDRIL_EXPORT unsigned sendmmsg(int fd, mmsghdr* messages, unsigned count, int flags = 0,
+                                 deadline limit = {});
+
+/// Sends up to `count` bytes of a file, waiting for room as often as necessary, from `*offset` on,
+/// which moves, or, if that is null, from the file's own position, which moves. Returns less than
+/// `count` if the file ends (0: it had ended), if the limit passed or an error came after the first
+/// part, and at most 2,147,479,552. SIGPIPE is raised as for write(). See sendfile(2).
+///
+/// The kernel copies if `out` has O_NONBLOCK set, as sockets of net:: have, or is a file. Otherwise
+/// the bytes pass through a buffer here, because sendfile(2) would block the thread. If `in` is a
+/// pipe it does block the thread.
+TENDRIL_EXPORT std::size_t sendfile(int out, int in, off_t* offset, std::size_t count,
+                                    deadline limit = {});
+
 /// Accepts a connection, waiting for one, and returns its fd, which the caller owns. `peer` and
 /// `peer_size` may be null. `flags`: SOCK_CLOEXEC, SOCK_NONBLOCK. See accept4(2).
 /// @throws std::system_error EMFILE, ENFILE: no fd is left; the connection stays in the queue, and
@@ -112,6 +134,10 @@ TENDRIL_EXPORT int accept4(int fd, sockaddr* peer, socklen_t* peer_size, int fla
 /// attempt goes on: call again to wait for it, or close the fd. See connect(2).
 /// @throws std::system_error ECONNREFUSED, EHOSTUNREACH, ETIMEDOUT (also the kernel's own)…
 TENDRIL_EXPORT void connect(int fd, const sockaddr* to, socklen_t to_size, deadline limit = {});
+
+/// Ends one or both directions of a connection; fibers that wait in that direction go on. Never
+/// waits. See shutdown(2).
+TENDRIL_EXPORT void shutdown(int fd, int how);
 
 /// Waits until one of the fds is ready, and returns how many are; 0 when the limit has passed. As
 /// poll(2): negative fds are ignored, `revents` is filled in, none at all is a sleep. An fd that is

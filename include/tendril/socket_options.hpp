@@ -90,7 +90,7 @@ inline constexpr socket_option<int> multicast_ttl{
 inline constexpr socket_option<bool> multicast_loop{{"IP_MULTICAST_LOOP", IPPROTO_IP,
                                                      IP_MULTICAST_LOOP, "IPV6_MULTICAST_LOOP",
                                                      IPV6_MULTICAST_LOOP}};
-/// Through which interface it is sent.
+/// Through which interface it is sent. Of an IPv4 socket it cannot be got: EOPNOTSUPP.
 inline constexpr socket_option<std::string> multicast_interface{
     {"IP_MULTICAST_IF", IPPROTO_IP, IP_MULTICAST_IF, "IPV6_MULTICAST_IF", IPV6_MULTICAST_IF}};
 

@@ -58,6 +58,13 @@ public:
     void write_all(std::initializer_list<std::string_view> texts, deadline limit = {});
     void write_all(const iovec* buffers, std::size_t count, deadline limit = {});
 
+    /// Sends up to `count` bytes of a file from `offset` on, without copying them through the
+    /// program, see io::sendfile(). The file's own position does not move.
+    /// @returns how many: less than `count` only if the file ends.
+    /// @throws transfer_error: transferred() bytes were taken. Beside the errors of write_all():
+    /// EBADF, EINVAL `file` is not a file open for reading.
+    std::size_t send_file(int file, off_t offset, std::size_t count, deadline limit = {});
+
     /// Ends one direction, see shutdown(2): after `send` the peer reads the end of the stream, and
     /// its answers can still be read. Fibers that wait in that direction go on. Never waits.
     /// @throws std::system_error ENOTCONN, EBADF.

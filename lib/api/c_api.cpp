@@ -214,6 +214,21 @@ ssize_t tendril_sendto(int fd, const void* buffer, size_t size, int flags,
     return returned(io::sendto(fd, buffer, size, flags, to, to_size, o));
 }
 
+ssize_t tendril_recvmsg(int fd, struct msghdr* message, int flags) {
+    io::options o;
+    return returned(io::recvmsg(fd, message, flags, o));
+}
+
+ssize_t tendril_sendmsg(int fd, const struct msghdr* message, int flags) {
+    io::options o;
+    return returned(io::sendmsg(fd, message, flags, o));
+}
+
+ssize_t tendril_sendfile(int out, int in, off_t* offset, size_t count) {
+    io::options o;
+    return returned(io::sendfile(out, in, offset, count, 0, o));
+}
+
 int tendril_connect(int fd, const struct sockaddr* to, socklen_t to_size) {
     io::options o;
     return returned(io::connect(fd, to, to_size, o));
@@ -226,6 +241,10 @@ int tendril_accept(int fd, struct sockaddr* peer, socklen_t* peer_size) {
 int tendril_accept4(int fd, struct sockaddr* peer, socklen_t* peer_size, int flags) {
     io::options o;
     return returned(io::accept4(fd, peer, peer_size, flags, o));
+}
+
+int tendril_shutdown(int fd, int how) {
+    return returned(io::shutdown(fd, how));
 }
 
 int tendril_poll(struct pollfd* fds, nfds_t count, int timeout_ms) {

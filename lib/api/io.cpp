@@ -108,6 +108,24 @@ std::size_t sendmsg(int fd, const msghdr* message, int flags, deadline limit) {
     });
 }
 
+unsigned recvmmsg(int fd, mmsghdr* messages, unsigned count, int flags, deadline limit) {
+    return static_cast<unsigned>(call("recvmmsg", fd, limit, [&](operations::options& o) {
+        return operations::recvmmsg(fd, messages, count, flags, o);
+    }));
+}
+
+unsigned sendmmsg(int fd, mmsghdr* messages, unsigned count, int flags, deadline limit) {
+    return static_cast<unsigned>(call("sendmmsg", fd, limit, [&](operations::options& o) {
+        return operations::sendmmsg(fd, messages, count, flags, o);
+    }));
+}
+
+std::size_t sendfile(int out, int in, off_t* offset, std::size_t count, deadline limit) {
+    return transfer("sendfile", out, limit, [&](operations::options& o) {
+        return operations::sendfile(out, in, offset, count, 0, o);
+    });
+}
+
 int accept4(int fd, sockaddr* peer, socklen_t* peer_size, int flags, deadline limit) {
     return call("accept", fd, limit, [&](operations::options& o) {
         return operations::accept4(fd, peer, peer_size, flags, o);
@@ -117,6 +135,12 @@ int accept4(int fd, sockaddr* peer, socklen_t* peer_size, int flags, deadline li
 void connect(int fd, const sockaddr* to, socklen_t to_size, deadline limit) {
     call("connect", fd, limit,
          [&](operations::options& o) { return operations::connect(fd, to, to_size, o); });
+}
+
+void shutdown(int fd, int how) {
+    if (const int result = operations::shutdown(fd, how); result < 0) {
+        fail("shutdown", fd, -result);
+    }
 }
 
 int poll(pollfd* fds, nfds_t count, deadline limit) {

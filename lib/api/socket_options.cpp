@@ -52,7 +52,8 @@ int count_of(Duration value) noexcept {
 } // namespace
 
 void basic_socket::option_failed(int error, const char* doing_what, const char* name) const {
-    fail(error, (std::string(doing_what) + ' ' + name + " of").c_str());
+    const std::string what = std::string(doing_what) + " " + name;
+    fail(error, (fd_ < 0 ? what : what + " of").c_str());
 }
 
 void basic_socket::store(const option_id& which, int value) {
@@ -131,15 +132,17 @@ void basic_socket::load(const option_id& which, std::optional<std::chrono::secon
 
 void basic_socket::load(const option_id& which, std::string& interface) const {
     const resolved_option o = resolve(fd_, which);
-    ip_mreqn v4{};
-    const int error =
-        o.level == IPPROTO_IPV6 ? read_option(fd_, o, v4.imr_ifindex) : read_option(fd_, o, v4);
+    int index = 0;
+    // Of IPv4 the kernel tells an address, and only if one was set: ip_sockglue.c.
+    const int error = fd_ < 0                   ? EBADF
+                      : o.level == IPPROTO_IPV6 ? read_option(fd_, o, index)
+                                                : EOPNOTSUPP;
     if (error != 0) {
         option_failed(error, "get", o.name);
     }
     char name[IF_NAMESIZE];
-    const auto index = static_cast<unsigned>(v4.imr_ifindex);
-    interface = index != 0 && ::if_indextoname(index, name) != nullptr ? name : "";
+    const bool found = index > 0 && ::if_indextoname(static_cast<unsigned>(index), name) != nullptr;
+    interface = found ? name : "";
 }
 
 } // namespace net

@@ -4,7 +4,6 @@
 #include "api/net_support.hpp"
 #include "io/iov_cursor.hpp"
 #include "io/operations.hpp"
-#include "sys/calls.hpp"
 
 #include <algorithm>
 #include <cerrno>
@@ -145,12 +144,32 @@ void stream::write_all(std::initializer_list<std::string_view> texts, deadline l
     write_all(buffers.data(), buffers.size(), limit);
 }
 
+std::size_t stream::send_file(int file, off_t offset, std::size_t count, deadline limit) {
+    detail::io::options o;
+    o.deadline = own_or(limit).at();
+    std::size_t done = 0;
+    while (done < count) {
+        const ssize_t n =
+            detail::io::sendfile(native_handle(), file, &offset, count - done, MSG_NOSIGNAL, o);
+        if (n < 0) {
+            throw transfer_error(static_cast<int>(-n),
+                                 doing(("send file " + std::to_string(file) + " to").c_str()),
+                                 done);
+        }
+        if (n == 0) {
+            break;
+        }
+        done += static_cast<std::size_t>(n);
+    }
+    return done;
+}
+
 void stream::shutdown(direction which) {
     const int how = which == direction::receive ? SHUT_RD
                     : which == direction::send  ? SHUT_WR
                                                 : SHUT_RDWR;
-    if (sys::real.shutdown(native_handle(), how) != 0) {
-        fail(errno, "shutdown");
+    if (const int r = detail::io::shutdown(native_handle(), how); r < 0) {
+        fail(-r, "shutdown");
     }
 }
 

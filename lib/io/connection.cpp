@@ -82,6 +82,15 @@ int accept4(int fd, sockaddr* peer, socklen_t* peer_size, int flags, options& o)
     return made;
 }
 
+int shutdown(int fd, int how) noexcept {
+    const int r = result_of(sys::real.shutdown(fd, how));
+    // After an error too: it may be that of a socket without a connection, whose waiters are woken.
+    if (fd_entry* e = fd_table::find(fd); e != nullptr && fd_table::ours()) {
+        fd_table::nudge(*e);
+    }
+    return r;
+}
+
 int connect(int fd, const sockaddr* to, socklen_t to_size, options& o) noexcept {
     operation op(fd, outwards, wait_kind::connect, "connect", o);
     if (op.error() != 0) {
@@ -109,7 +118,7 @@ int connect(int fd, const sockaddr* to, socklen_t to_size, options& o) noexcept 
             return end == -EAGAIN ? r : end;
         }
         r = connect_outcome(fd, to, to_size);
-    } while (r == -EAGAIN);
+    } while (r == -EAGAIN || r == -EALREADY);
     op.done(true);
     return r;
 }

@@ -150,6 +150,15 @@ void forget(int fd, fd_entry& e) noexcept {
     e.traits_epoch.store(0, std::memory_order_relaxed);
 }
 
+void nudge(fd_entry& e) noexcept {
+    const std::lock_guard lock(e.lock);
+    for (source* s = &e.first; s != nullptr; s = s->following()) {
+        while (fd_waiter* w = s->waiters.load(std::memory_order_relaxed)) {
+            wake_waiter(*s, *w, wake::ready);
+        }
+    }
+}
+
 void forked() noexcept {
     process.store(current_process(), std::memory_order_relaxed);
     for_each(

@@ -105,6 +105,9 @@ void for_each(void (*visit)(void* context, int fd, fd_entry& e), void* context) 
 /// Withdraws fd from every hub, drops what `e` knows, and wakes who waits for it with wake::closed.
 void forget(int fd, fd_entry& e) noexcept;
 
+/// Has everybody who waits for fd try again, for a reason that the kernel does not report.
+void nudge(fd_entry& e) noexcept;
+
 /// In the child of a fork: as if no fd had ever been used. Also undoes locks that other threads
 /// held.
 void forked() noexcept;

@@ -178,12 +178,12 @@ void hub_io::on_ready(std::uint64_t token, std::uint32_t events) noexcept {
 /// on if it leaves anything. After an error or hang-up every call returns at once: all wake.
 void hub_io::wake_interested(source& s, std::uint32_t events) noexcept {
     const bool all = (events & (readiness::hup | readiness::err)) != 0;
-    std::uint32_t offered = events;
     if (all) {
-        offered |= readiness::in | readiness::out | readiness::pri | readiness::rdhup;
+        events |= readiness::in | readiness::out | readiness::pri | readiness::rdhup;
     } else if ((events & readiness::rdhup) != 0) {
-        offered |= readiness::in;
+        events |= readiness::in;
     }
+    std::uint32_t left = events; // for consumers
     fd_waiter* w = s.waiters.load(std::memory_order_relaxed);
     if (w == nullptr) {
         return;
@@ -192,11 +192,11 @@ void hub_io::wake_interested(source& s, std::uint32_t events) noexcept {
     for (bool more = true; more;) {
         fd_waiter* const following = w->next;
         more = w != last;
-        if ((w->want & offered) != 0) {
-            const bool consumes = w->consumes;
-            const std::uint32_t want = w->want;
+        const bool consumes = w->consumes;
+        const std::uint32_t want = w->want;
+        if ((want & (consumes ? left : events)) != 0) {
             if (wake_waiter(s, *w, wake::ready) && consumes && !all) {
-                offered &= ~want;
+                left &= ~want;
             }
         }
         w = following;

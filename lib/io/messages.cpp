@@ -6,12 +6,14 @@
 
 #include <algorithm>
 #include <chrono>
+#include <climits>
+#include <cstring>
 
 namespace tendril::detail::io {
 
 namespace {
 
-/// Calls that the kernel never blocks in, whatever the flags of the fd.
+/// Receives that the kernel never blocks in, whatever the flags of the fd.
 constexpr int immediate = MSG_DONTWAIT | MSG_OOB | MSG_ERRQUEUE;
 
 /// Reads that take everything there is as bytes in order.
@@ -27,6 +29,34 @@ bool is_stream(int fd) noexcept {
 template <typename Attempt>
 ssize_t run_receive(operation& op, int flags, std::size_t size, Attempt&& attempt) noexcept {
     return is_plain(flags) ? op.run_read(size, attempt) : op.run(attempt);
+}
+
+/// A message was received: what had the numbers of the fds in it before was closed behind our back.
+void meet_fds(msghdr& message) noexcept {
+    for (cmsghdr* h = CMSG_FIRSTHDR(&message); h != nullptr; h = CMSG_NXTHDR(&message, h)) {
+        if (h->cmsg_level != SOL_SOCKET || h->cmsg_type != SCM_RIGHTS) {
+            continue;
+        }
+        for (std::size_t at = CMSG_LEN(0); at + sizeof(int) <= h->cmsg_len; at += sizeof(int)) {
+            int fd = -1;
+            std::memcpy(&fd, reinterpret_cast<const std::byte*>(h) + at, sizeof fd);
+            closing(fd);
+        }
+    }
+}
+
+ssize_t received(ssize_t result, msghdr& message) noexcept {
+    if (result >= 0 && message.msg_control != nullptr && message.msg_controllen != 0) {
+        meet_fds(message);
+    }
+    return result;
+}
+
+int received(int result, mmsghdr* messages) noexcept {
+    for (int i = 0; i < result; ++i) {
+        received(0, messages[i].msg_hdr);
+    }
+    return result;
 }
 
 /// recv(MSG_PEEK | MSG_WAITALL): waits until `size` bytes are there, or no more will come.
@@ -56,7 +86,7 @@ ssize_t receive_all(operation& op, iov_cursor& rest, msghdr message, int flags,
         const ssize_t n = run_receive(op, flags, wanted, [&] {
             return result_of(sys::real.recvmsg(op.fd(), &message, flags | MSG_DONTWAIT));
         });
-        if (n < 0) {
+        if (received(n, message) < 0) {
             return got > 0 ? got : n;
         }
         got += n;
@@ -152,7 +182,7 @@ ssize_t recv(int fd, void* buffer, std::size_t size, int flags, options& o) noex
 
 ssize_t recvmsg(int fd, msghdr* message, int flags, options& o) noexcept {
     if ((flags & immediate) != 0) {
-        return result_of(sys::real.recvmsg(fd, message, flags));
+        return received(result_of(sys::real.recvmsg(fd, message, flags)), *message);
     }
     operation op(fd, inwards, wait_kind::read, "recvmsg", o);
     if (op.error() != 0) {
@@ -162,14 +192,17 @@ ssize_t recvmsg(int fd, msghdr* message, int flags, options& o) noexcept {
         iov_cursor rest(message->msg_iov, message->msg_iovlen);
         return receive_all(op, rest, *message, flags, message);
     }
-    return run_receive(op, flags, total_size(message->msg_iov, message->msg_iovlen), [&] {
+    const std::size_t size = total_size(message->msg_iov, message->msg_iovlen);
+    const ssize_t n = run_receive(op, flags, size, [&] {
         return result_of(sys::real.recvmsg(fd, message, flags | MSG_DONTWAIT));
     });
+    return received(n, *message);
 }
 
 int recvmmsg(int fd, mmsghdr* messages, unsigned count, int flags, options& o) noexcept {
     if ((flags & immediate) != 0) {
-        return result_of(sys::real.recvmmsg(fd, messages, count, flags, nullptr));
+        return received(result_of(sys::real.recvmmsg(fd, messages, count, flags, nullptr)),
+                        messages);
     }
     operation op(fd, inwards, wait_kind::read, "recvmmsg", o);
     if (op.error() != 0) {
@@ -178,7 +211,9 @@ int recvmmsg(int fd, mmsghdr* messages, unsigned count, int flags, options& o) n
     const int each = (flags & ~MSG_WAITFORONE) | MSG_DONTWAIT;
     unsigned got = 0;
     for (;;) {
-        const int n = result_of(sys::real.recvmmsg(fd, messages + got, count - got, each, nullptr));
+        mmsghdr* const next = messages + got;
+        const int n =
+            received(result_of(sys::real.recvmmsg(fd, next, count - got, each, nullptr)), next);
         got += n > 0 ? static_cast<unsigned>(n) : 0;
         const bool enough = got == count || (got > 0 && (flags & MSG_WAITFORONE) != 0);
         int end = 0;
@@ -189,7 +224,9 @@ int recvmmsg(int fd, mmsghdr* messages, unsigned count, int flags, options& o) n
             end = op.wait();
         }
         if (enough || end < 0) {
-            return got > 0 ? static_cast<int>(got) : end == -ETIMEDOUT ? -EAGAIN : end;
+            return got > 0                             ? static_cast<int>(got)
+                   : end == -ETIMEDOUT && o.as_program ? -EAGAIN
+                                                       : end;
         }
     }
 }
@@ -198,7 +235,7 @@ int recvmmsg(int fd, mmsghdr* messages, unsigned count, int flags, options& o) n
 
 ssize_t sendto(int fd, const void* buffer, std::size_t size, int flags, const sockaddr* to,
                socklen_t to_size, options& o) noexcept {
-    if ((flags & immediate) != 0) {
+    if ((flags & MSG_DONTWAIT) != 0) {
         return result_of(sys::real.sendto(fd, buffer, size, flags, to, to_size));
     }
     operation op(fd, outwards, wait_kind::write, to == nullptr ? "send" : "sendto", o);
@@ -216,7 +253,7 @@ ssize_t send(int fd, const void* buffer, std::size_t size, int flags, options& o
 }
 
 ssize_t sendmsg(int fd, const msghdr* message, int flags, options& o) noexcept {
-    if ((flags & immediate) != 0) {
+    if ((flags & MSG_DONTWAIT) != 0) {
         return result_of(sys::real.sendmsg(fd, message, flags));
     }
     operation op(fd, outwards, wait_kind::write, "sendmsg", o);
@@ -242,9 +279,10 @@ ssize_t sendmsg(int fd, const msghdr* message, int flags, options& o) noexcept {
 }
 
 int sendmmsg(int fd, mmsghdr* messages, unsigned count, int flags, options& o) noexcept {
-    if ((flags & immediate) != 0) {
+    if ((flags & MSG_DONTWAIT) != 0) {
         return result_of(sys::real.sendmmsg(fd, messages, count, flags));
     }
+    count = std::min(count, unsigned{IOV_MAX}); // sendmmsg(2): UIO_MAXIOV, silently
     unsigned sent = 0;
     for (; sent < count; ++sent) {
         const ssize_t n = sendmsg(fd, &messages[sent].msg_hdr, flags, o);

@@ -66,11 +66,18 @@ ssize_t sendto(int fd, const void* buffer, std::size_t size, int flags, const so
 ssize_t sendmsg(int fd, const msghdr* message, int flags, options& o) noexcept;
 int sendmmsg(int fd, mmsghdr* messages, unsigned count, int flags, options& o) noexcept;
 
+/// sendfile(2). `flags`: 0 or MSG_NOSIGNAL. Goes on until `count` bytes are sent or the file ends.
+ssize_t sendfile(int out, int in, off_t* offset, std::size_t count, int flags, options& o) noexcept;
+
 // --- connections
 // ----------------------------------------------------------------------------------
 int accept4(int fd, sockaddr* peer, socklen_t* peer_size, int flags, options& o) noexcept;
 /// After -ETIMEDOUT or -ECANCELED the attempt goes on in the kernel, as after EINTR in connect(2).
 int connect(int fd, const sockaddr* to, socklen_t to_size, options& o) noexcept;
+
+/// Wakes those who wait for fd, also where the kernel's epoll is silent: on AF_UNIX a writer whose
+/// direction ends.
+int shutdown(int fd, int how) noexcept;
 
 // --- waiting for readiness: the deadline passed is 0, as in poll(2)
 // ---------------------------------

@@ -127,9 +127,6 @@ void collect(msghdr& message, fd_batch& came) noexcept {
         came.count = std::min((h->cmsg_len - CMSG_LEN(0)) / sizeof(int), most_fds);
         std::memcpy(came.fds.data(), CMSG_DATA(h), came.count * sizeof(int));
     }
-    for (std::size_t i = 0; i < came.count; ++i) {
-        io::closing(came.fds[i]); // what had this number before was closed behind our back
-    }
 }
 
 } // namespace

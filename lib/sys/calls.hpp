@@ -7,6 +7,7 @@
 #include <sys/epoll.h>
 #include <sys/ioctl.h>
 #include <sys/select.h>
+#include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 #include <time.h>
@@ -20,7 +21,7 @@ namespace tendril::sys {
 // clang-format off
 #define TENDRIL_SYS_CALLS(X)                                                                        \
     X(read) X(write) X(readv) X(writev) X(preadv2) X(pwritev2)                                      \
-    X(recv) X(send) X(recvfrom) X(sendto) X(recvmsg) X(sendmsg) X(recvmmsg) X(sendmmsg)             \
+    X(recv) X(send) X(recvfrom) X(sendto) X(recvmsg) X(sendmsg) X(recvmmsg) X(sendmmsg) X(sendfile)  \
     X(socket) X(socketpair) X(accept) X(accept4) X(connect) X(bind) X(listen) X(shutdown)           \
     X(getsockopt) X(setsockopt) X(close) X(dup) X(dup2) X(dup3) X(fcntl) X(ioctl) X(pipe2)          \
     X(poll) X(ppoll) X(select) X(pselect)                                                           \

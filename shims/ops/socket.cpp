@@ -82,6 +82,19 @@ int sendmmsg(int fd, struct mmsghdr* messages, unsigned int count, int flags) no
         [&] { return libc.sendmmsg(fd, messages, count, flags); });
 }
 
+ssize_t sendfile(int out, int in, off_t* offset, size_t count) noexcept {
+    return call(
+        tendril_shim_index_sendfile,
+        [&](hub_core&, io::options& o) { return io::sendfile(out, in, offset, count, 0, o); },
+        [&] { return libc.sendfile(out, in, offset, count); });
+}
+
+int shutdown(int fd, int how) noexcept {
+    return call(
+        tendril_shim_index_shutdown, [&](hub_core&, io::options&) { return io::shutdown(fd, how); },
+        [&] { return libc.shutdown(fd, how); });
+}
+
 int accept(int fd, struct sockaddr* peer, socklen_t* peer_size) noexcept {
     return call(
         tendril_shim_index_accept,

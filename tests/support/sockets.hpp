@@ -4,12 +4,15 @@
 #include "io/operations.hpp"
 
 #include <arpa/inet.h>
+#include <array>
 #include <cerrno>
 #include <chrono>
 #include <csignal>
+#include <cstddef>
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <string>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <system_error>
@@ -122,6 +125,19 @@ inline void settle() {
     for (int i = 0; i < 2; ++i) {
         detail::io::options o;
         detail::io::sleep(std::chrono::steady_clock::now(), o);
+    }
+}
+
+inline std::string read_all(int fd) {
+    std::string all;
+    std::array<char, 5000> part{};
+    for (;;) {
+        detail::io::options o;
+        const ssize_t n = detail::io::read(fd, part.data(), part.size(), o);
+        if (n <= 0) {
+            return all;
+        }
+        all.append(part.data(), static_cast<std::size_t>(n));
     }
 }
 

@@ -6,6 +6,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -163,6 +164,30 @@ static void test_pipe(void) {
     CHECK(tendril_close(ends[0]) == 0 && tendril_close(ends[1]) == 0);
 }
 
+static void test_messages(void) {
+    int fds[2], file = open("/proc/self/exe", O_RDONLY);
+    char text[] = "hello", got[8] = "";
+    struct iovec part = {text, 5};
+    struct msghdr message;
+    off_t offset = 1;
+    memset(&message, 0, sizeof message);
+    message.msg_iov = &part;
+    message.msg_iovlen = 1;
+    CHECK(socketpair(AF_UNIX, SOCK_STREAM, 0, fds) == 0 && file >= 0);
+    CHECK(tendril_sendmsg(fds[0], &message, 0) == 5);
+    part.iov_base = got;
+    CHECK(tendril_recvmsg(fds[1], &message, 0) == 5 && strcmp(got, text) == 0);
+    CHECK(tendril_sendfile(fds[0], file, &offset, 3) == 3 && offset == 4);
+    CHECK(tendril_recv(fds[1], got, 3, MSG_WAITALL) == 3 && memcmp(got, "ELF", 3) == 0);
+    errno = 0;
+    CHECK(tendril_sendfile(fds[0], -1, NULL, 3) == -1 && errno == EBADF);
+    CHECK(tendril_shutdown(fds[0], SHUT_WR) == 0);
+    CHECK(tendril_recv(fds[1], got, 3, 0) == 0);
+    errno = 0;
+    CHECK(tendril_shutdown(-1, SHUT_WR) == -1 && errno == EBADF);
+    CHECK(tendril_close(fds[0]) == 0 && tendril_close(fds[1]) == 0 && tendril_close(file) == 0);
+}
+
 static int drained;
 
 static void* note_end(void* unused) {
@@ -175,6 +200,7 @@ static void* note_end(void* unused) {
 int main(void) {
     test_tcp();
     test_pipe();
+    test_messages();
     tendril_detach(tendril_spawn(note_end, NULL, NULL));
     CHECK(tendril_drain() == 0 && drained == 1);
     test_fibers();

@@ -16,6 +16,7 @@
 namespace {
 
 using namespace std::chrono_literals;
+using namespace std::string_literals;
 namespace io = tendril::io;
 
 struct pair_of_fds {
@@ -116,6 +117,54 @@ TEST(io, sends_datagrams) {
     EXPECT_EQ(io::sendto(pair[0], "x", 1, 0, nullptr, 0), 1U);
     std::array<char, 10> buffer{};
     EXPECT_EQ(io::recvfrom(pair[1], buffer.data(), buffer.size(), 0, nullptr, nullptr), 1U);
+}
+
+TEST(io, sends_and_receives_many_datagrams_at_once) {
+    const pair_of_fds pair(SOCK_DGRAM);
+    std::string a = "one";
+    std::string b = "two";
+    std::array<iovec, 2> iov{iovec{a.data(), 3}, iovec{b.data(), 3}};
+    std::array<mmsghdr, 2> messages{};
+    for (std::size_t i = 0; i < 2; ++i) {
+        messages[i].msg_hdr.msg_iov = &iov[i];
+        messages[i].msg_hdr.msg_iovlen = 1;
+    }
+    EXPECT_EQ(io::sendmmsg(pair[0], messages.data(), 2), 2U);
+    a = b = "---";
+    EXPECT_EQ(io::recvmmsg(pair[1], messages.data(), 2), 2U);
+    EXPECT_EQ(a + b, "onetwo");
+    EXPECT_EQ(error_of([&] { io::recvmmsg(pair[1], messages.data(), 2, 0, 1ms); }),
+              std::pair(ETIMEDOUT, "recvmmsg fd " + std::to_string(pair[1])));
+    io::send(pair[0], "x", 1);
+    EXPECT_EQ(io::recvmmsg(pair[1], messages.data(), 2, 0, 1ms), 1U) << "what came in time";
+    EXPECT_EQ(io::sendmmsg(pair[0], messages.data(), 1), 1U);
+    EXPECT_EQ(io::recvmmsg(pair[1], messages.data(), 2, MSG_WAITFORONE), 1U);
+}
+
+TEST(io, sends_files) {
+    const pair_of_fds pair;
+    const int self = ::open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+    off_t offset = 1;
+    EXPECT_EQ(io::sendfile(pair[0], self, &offset, 3), 3U);
+    EXPECT_EQ(offset, 4);
+    std::array<char, 4> buffer{};
+    EXPECT_EQ(io::recv(pair[1], buffer.data(), 3, MSG_WAITALL), 3U);
+    EXPECT_EQ(std::string(buffer.data()), "ELF");
+    EXPECT_EQ(error_of([&] { io::sendfile(pair[0], -1, nullptr, 1); }),
+              std::pair(EBADF, "sendfile fd " + std::to_string(pair[0])));
+    io::close(self);
+}
+
+TEST(io, shuts_down) {
+    const pair_of_fds pair;
+    auto reader = tendril::spawn([&] {
+        char c = 0;
+        return io::read(pair[0], &c, 1);
+    });
+    tendril::this_fiber::yield();
+    io::shutdown(pair[0], SHUT_RD);
+    EXPECT_EQ(reader.get(), 0U);
+    EXPECT_EQ(error_of([] { io::shutdown(-1, SHUT_RD); }), std::pair(EBADF, "shutdown fd -1"s));
 }
 
 TEST(io, waits_although_nonblocking) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 // write and send: all of it, as POSIX has it for blocking descriptors.
 #include "io/operations.hpp"
+#include "support/pattern.hpp"
 #include "support/sockets.hpp"
 #include "sys/calls.hpp"
 
@@ -20,27 +21,6 @@ namespace {
 namespace io = tendril::detail::io;
 using namespace std::chrono_literals;
 using namespace tendril::test;
-
-std::string pattern(std::size_t size) {
-    std::string text(size, '\0');
-    for (std::size_t i = 0; i < size; ++i) {
-        text[i] = static_cast<char>('a' + i % 23);
-    }
-    return text;
-}
-
-std::string read_all(int fd) {
-    std::string all;
-    std::array<char, 5000> part{};
-    for (;;) {
-        io::options o;
-        const ssize_t n = io::read(fd, part.data(), part.size(), o);
-        if (n <= 0) {
-            return all;
-        }
-        all.append(part.data(), static_cast<std::size_t>(n));
-    }
-}
 
 fd_pair unix_stream() {
     return unix_pair();

@@ -89,4 +89,15 @@ std::system_error error_of(Call&& call) {
     return std::system_error(std::error_code());
 }
 
+template <typename Call>
+tendril::net::transfer_error transfer_error_of(Call&& call) {
+    try {
+        call();
+    } catch (const tendril::net::transfer_error& e) {
+        return e;
+    }
+    ADD_FAILURE() << "no transfer_error was thrown";
+    return {0, "", 0};
+}
+
 } // namespace tendril_test

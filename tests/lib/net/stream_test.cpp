@@ -19,7 +19,6 @@ using tendril::net::direction;
 using tendril::net::end_of_stream;
 using tendril::net::tcp_listener;
 using tendril::net::tcp_stream;
-using tendril::net::transfer_error;
 
 static_assert(!std::is_copy_constructible_v<tcp_stream> &&
               std::is_nothrow_move_constructible_v<tcp_stream>);
@@ -29,17 +28,6 @@ void reset(tcp_stream& stream) {
     const linger now{1, 0};
     ASSERT_EQ(0, setsockopt(stream.native_handle(), SOL_SOCKET, SO_LINGER, &now, sizeof now));
     stream.close();
-}
-
-template <typename Call>
-transfer_error transfer_error_of(Call&& call) {
-    try {
-        call();
-    } catch (const transfer_error& e) {
-        return e;
-    }
-    ADD_FAILURE() << "no transfer_error was thrown";
-    return {0, "", 0};
 }
 
 TEST(Stream, ReadsWhatIsThere) {

@@ -19,7 +19,6 @@ namespace {
 using namespace std::chrono_literals;
 using namespace tendril_test;
 using tendril::io::unique_fd;
-using tendril::net::transfer_error;
 using tendril::net::unix_datagram;
 using tendril::net::unix_stream;
 
@@ -44,17 +43,6 @@ struct pipe_ends {
     }
     unique_fd out, in;
 };
-
-template <typename Call>
-transfer_error transfer_error_of(Call&& call) {
-    try {
-        call();
-    } catch (const transfer_error& e) {
-        return e;
-    }
-    ADD_FAILURE() << "no transfer_error was thrown";
-    return {0, "", 0};
-}
 
 template <typename Socket>
 struct passing_fds : testing::Test {
