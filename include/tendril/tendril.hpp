@@ -3,16 +3,21 @@
 
 // All of Tendril's C++ interface.
 
+#include <tendril/barrier.hpp>
 #include <tendril/channel.hpp>
 #include <tendril/condition_variable.hpp>
 #include <tendril/dns.hpp>
 #include <tendril/event.hpp>
 #include <tendril/export.hpp>
 #include <tendril/fiber.hpp>
+#include <tendril/fiber_local.hpp>
+#include <tendril/future.hpp>
 #include <tendril/hub.hpp>
 #include <tendril/io.hpp>
+#include <tendril/latch.hpp>
 #include <tendril/mutex.hpp>
 #include <tendril/net.hpp>
+#include <tendril/once.hpp>
 #include <tendril/queue.hpp>
 #include <tendril/select.hpp>
 #include <tendril/semaphore.hpp>

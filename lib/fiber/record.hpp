@@ -12,6 +12,7 @@ namespace tendril::detail {
 
 class hub_core;
 class task;
+class fiber_values;
 struct stack;
 struct fiber_record;
 struct wait_reason;
@@ -34,6 +35,7 @@ struct ticket {
 struct fiber_extra : timer { ///< the timer is the deadline of the present wait, if it has one
     ticket waiting;          ///< whose wait that is
     std::size_t stack_size = 0;
+    fiber_values* values = nullptr; ///< what the fiber keeps until it ends, if anything
 };
 
 /// The scheduler's side of a fiber. Type-stable: recycled by its hub, never freed, and its ticket

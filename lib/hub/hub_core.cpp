@@ -96,6 +96,9 @@ void hub_core::stack_main(stack& s) noexcept {
         fiber_record& self = *hub.running_;
         *hub.cells_.error = 0; // as of a new thread
         task_access::run(*self.job);
+        if (self.extra->values != nullptr) [[unlikely]] {
+            end_values(self);
+        }
         stack_pool::check_canary(s);
         hub.finish(self);
         fiber_record& next = hub.pick_next(&s);

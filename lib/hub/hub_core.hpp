@@ -198,6 +198,7 @@ private:
     void fire_timers(time_point now) noexcept;
     void accept_arrivals(arrival* first) noexcept;
     void start(task& t, std::size_t stack_size);
+    static void end_values(fiber_record& r) noexcept;
     void finish(fiber_record& r) noexcept;
     void abandon(fiber_record& r, const std::exception_ptr& why) noexcept;
     void ended(fiber_record& r) noexcept;
@@ -247,6 +248,7 @@ private:
     std::array<std::unique_ptr<hub_extension>, extension_slots> extensions_;
     std::vector<record_slab> slabs_;
     std::vector<task*> lost_; ///< of fibers that never go on; only leak checkers look here
+    fiber_values* lost_values_ = nullptr; ///< likewise
     schedule* schedule_ = nullptr;
 
     // What other threads touch.

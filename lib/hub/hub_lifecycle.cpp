@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 // How fibers come to a hub and leave it, and how a thread comes to its hub and leaves it.
+#include "hub/fiber_values.hpp"
 #include "hub/hub_core.hpp"
 #include "hub/task_access.hpp"
 
@@ -130,6 +131,15 @@ void hub_core::accept_arrivals(arrival* first) noexcept {
 
 // ------------------------------------------------------------------------------------- fibers end
 
+/// Still in the fiber: to destroy a value may mean to wait.
+void hub_core::end_values(fiber_record& r) noexcept {
+    while (fiber_values* const all = r.extra->values) {
+        all->clear();
+        r.extra->values = nullptr;
+        delete all;
+    }
+}
+
 void hub_core::finish(fiber_record& r) noexcept {
     task& job = *r.job;
     if (&r == sole_survivor_) {
@@ -156,6 +166,9 @@ void hub_core::ended(fiber_record& r) noexcept {
 void hub_core::abandon(fiber_record& r, const std::exception_ptr& why) noexcept {
     void_tickets(r);
     static_cast<timer&>(*r.extra) = {}; // the queue has forgotten it
+    if (fiber_values* const values = std::exchange(r.extra->values, nullptr)) {
+        values->next = std::exchange(lost_values_, values);
+    }
     task& job = *r.job;
     task_access::fail(job, why);
     task_access::complete(job);
