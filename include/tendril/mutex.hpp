@@ -31,8 +31,9 @@ public:
     /// holds it already. EMFILE and the like: the calling thread needs a hub and cannot have it.
     void lock() { core_.lock(); }
 
-    /// Takes it if it is free; never waits. Of many failures in a row now and then one lets other
-    /// fibers run first.
+    /// Takes it if it is free, or about to be taken by a fiber that waited, which then waits on as
+    /// the first in line (without this, std::lock and std::scoped_lock could go on for ever). Never
+    /// waits; of many failures in a row now and then one lets other fibers run first.
     bool try_lock() noexcept { return core_.try_lock(); }
 
     /// Waits like lock(), for at most `duration` (zero or negative: only tries).

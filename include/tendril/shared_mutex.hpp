@@ -24,7 +24,7 @@ public:
     /// Waits until nobody holds nor shares it, and takes it.
     /// @throws std::system_error EDEADLK: the caller holds it already.
     void lock() { core_.lock_until(detail::steady_time::max()); }
-    bool try_lock() { return core_.lock_until(detail::at_once); }
+    bool try_lock() noexcept { return core_.try_lock(); } ///< as that of mutex
     template <typename Rep, typename Period>
     bool try_lock_for(const std::chrono::duration<Rep, Period>& duration) {
         return core_.lock_until(detail::deadline_after(duration));
@@ -40,7 +40,7 @@ public:
     /// Waits until nobody holds it nor waited before to do so, and shares it.
     /// @throws std::system_error EDEADLK: the caller holds it.
     void lock_shared() { core_.lock_shared_until(detail::steady_time::max()); }
-    bool try_lock_shared() { return core_.lock_shared_until(detail::at_once); }
+    bool try_lock_shared() noexcept { return core_.try_lock_shared(); }
     template <typename Rep, typename Period>
     bool try_lock_shared_for(const std::chrono::duration<Rep, Period>& duration) {
         return core_.lock_shared_until(detail::deadline_after(duration));

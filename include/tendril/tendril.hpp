@@ -3,6 +3,7 @@
 
 // All of Tendril's C++ interface.
 
+#include <tendril/barrier.hpp>
 #include <tendril/cancel.hpp>
 #include <tendril/channel.hpp>
 #include <tendril/condition_variable.hpp>
@@ -10,10 +11,14 @@
 #include <tendril/event.hpp>
 #include <tendril/export.hpp>
 #include <tendril/fiber.hpp>
+#include <tendril/fiber_local.hpp>
+#include <tendril/future.hpp>
 #include <tendril/hub.hpp>
 #include <tendril/io.hpp>
+#include <tendril/latch.hpp>
 #include <tendril/mutex.hpp>
 #include <tendril/net.hpp>
+#include <tendril/once.hpp>
 #include <tendril/queue.hpp>
 #include <tendril/select.hpp>
 #include <tendril/semaphore.hpp>

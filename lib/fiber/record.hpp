@@ -12,6 +12,7 @@ namespace tendril::detail {
 
 class hub_core;
 class task;
+class fiber_values;
 struct stack;
 struct fiber_record;
 struct wait_reason;
@@ -38,6 +39,7 @@ struct fiber_extra : timer { ///< the timer is the deadline of the present wait,
     std::size_t stack_size = 0;
     cancel_scope* scopes = nullptr;      ///< the innermost of its timeouts and shields
     cancel_request* cancelled = nullptr; ///< owned
+    fiber_values* values = nullptr; ///< what the fiber keeps until it ends, if anything
 };
 
 /// The scheduler's side of a fiber. Type-stable: recycled by its hub, never freed, and its ticket

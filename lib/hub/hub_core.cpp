@@ -102,6 +102,9 @@ fiber_record& hub_core::run_fibers(stack& s) noexcept {
         } else {
             task_access::run(*self.job);
         }
+        if (self.extra->values != nullptr) [[unlikely]] {
+            hub.end_values(self);
+        }
         stack_pool::check_canary(s);
         if (&self == hub.sole_survivor_) [[unlikely]] {
             end_process(*self.job);

@@ -234,6 +234,7 @@ private:
     void accept_arrivals(arrival* first) noexcept;
     void start(task& t, std::size_t stack_size);
     [[noreturn]] static void end_process(task& last) noexcept;
+    void end_values(fiber_record& r) noexcept;
     void abandon(fiber_record& r, const std::exception_ptr& why) noexcept;
     void wake_drainers() noexcept;
     void keep_lost(task& t) noexcept;
@@ -313,6 +314,7 @@ private:
     std::array<std::unique_ptr<hub_extension>, extension_slots> extensions_;
     std::vector<record_slab> slabs_;
     std::vector<task*> lost_; ///< of fibers that never go on; only leak checkers look here
+    fiber_values* lost_values_ = nullptr; ///< likewise
     schedule* schedule_ = nullptr;
 
     // What other threads touch.

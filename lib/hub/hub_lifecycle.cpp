@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 // How fibers come to a hub and leave it, and how a thread comes to its hub and leaves it.
+#include "hub/fiber_values.hpp"
 #include "hub/hub_core.hpp"
 #include "hub/task_access.hpp"
 
@@ -131,6 +132,20 @@ void hub_core::end_process(task& last) noexcept {
     std::exit(task_access::report_failure(last) ? EXIT_FAILURE : EXIT_SUCCESS);
 }
 
+/// Still in the fiber: to destroy a value may mean to wait, which then goes on also when the fiber
+/// is cancelled.
+void hub_core::end_values(fiber_record& r) noexcept {
+    cancel_scope shield;
+    shield.shields = true;
+    enter(shield, never);
+    while (fiber_values* const all = r.extra->values) {
+        all->clear();
+        r.extra->values = nullptr;
+        delete all;
+    }
+    leave(shield);
+}
+
 void hub_core::wake_drainers() noexcept {
     while (drainers_ != nullptr && others() == 0) {
         wake_up(pop_waiter(drainers_)->who, wake::ready);
@@ -143,6 +158,9 @@ void hub_core::abandon(fiber_record& r, const std::exception_ptr& why) noexcept 
     void_tickets(r);
     static_cast<timer&>(*r.extra) = {}; // the queue has forgotten it
     r.extra->scopes = nullptr;
+    if (fiber_values* const values = std::exchange(r.extra->values, nullptr)) {
+        values->next = std::exchange(lost_values_, values);
+    }
     task& job = *r.job;
     task_access::fail(job, why);
     task_access::complete(job);

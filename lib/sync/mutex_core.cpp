@@ -34,9 +34,10 @@ bool mutex_core::try_lock() noexcept {
     if (exchange_word(queue_.word, seen, self)) {
         return true;
     }
-    if ((seen & ~word_flags) == 0) { // somebody looks at it: wait those few instructions
+    // Somebody may only be looking at it: wait those few instructions.
+    if ((seen & ~word_flags) == 0 || (seen & handed_over) != 0) {
         word_lock lock(queue_);
-        if (lock.value() == 0) {
+        if (lock.value() == 0 || (lock.value() & handed_over) != 0) {
             lock.set(self);
             return true;
         }
@@ -51,18 +52,19 @@ bool mutex_core::wait(std::uint64_t self, std::uint64_t seen, time_point deadlin
     }
     hub_core& hub = hub_core::current();
     const bool may_wait = !is_past(hub, deadline);
+    mutex_waiter node;
+    node.owner = self;
+    bool was_first = false;
     for (;;) {
-        mutex_waiter node;
-        node.owner = self;
         {
             word_lock lock(queue_);
-            if (lock.value() == 0) {
+            if (lock.value() == 0 || lock.value() == (self | handed_over)) {
                 lock.set(self);
                 return true;
             }
             if (may_wait) {
                 node.who = hub.prepare();
-                push_waiter(queue_.first, node);
+                (was_first ? push_waiter_first : push_waiter)(queue_.first, node);
             }
         }
         if (!may_wait) {
@@ -71,10 +73,11 @@ bool mutex_core::wait(std::uint64_t self, std::uint64_t seen, time_point deadlin
         }
         const wait_reason why{wait_kind::sync, "mutex", -1, this, false};
         const wake end = park_in(hub, queue_, node, why, deadline);
-        if (end == wake::ready || end == wake::timeout) {
-            return end == wake::ready;
+        if (end == wake::timeout) {
+            return false;
         }
-        // To lock a mutex is no cancellation point.
+        was_first = end == wake::ready;
+        // If not ready it was cancelled, which to lock a mutex does not heed.
     }
 }
 
@@ -86,7 +89,7 @@ void mutex_core::unlock() {
     }
 }
 
-/// The next owner stands still until the mutex is its own and free of us.
+/// The next owner stands still until the mutex is free of us.
 void mutex_core::hand_over(std::uint64_t self) {
     waiter* next = nullptr;
     {
@@ -96,7 +99,7 @@ void mutex_core::hand_over(std::uint64_t self) {
             throw_error(EPERM, "unlock by another than its owner of mutex", this);
         }
         next = win_first(queue_.first);
-        lock.set(next != nullptr ? static_cast<mutex_waiter*>(next)->owner : 0);
+        lock.set(next != nullptr ? static_cast<mutex_waiter*>(next)->owner | handed_over : 0);
     }
     if (next != nullptr) {
         hub_core::make_runnable(*next->who.fiber);

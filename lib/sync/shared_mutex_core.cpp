@@ -13,8 +13,8 @@ struct shared_waiter : waiter {
     bool shared = false;
 };
 
-constexpr std::uint64_t is_shared = 4; // an owner is a multiple of 8
-constexpr std::uint64_t one_more = 8;
+constexpr std::uint64_t is_shared = 4;
+constexpr std::uint64_t one_more = 16;
 
 constexpr bool can_share(std::uint64_t value) noexcept {
     return value == 0 || (value & is_shared) != 0;
@@ -29,9 +29,9 @@ constexpr std::uint64_t with_one_less(std::uint64_t value) noexcept {
 }
 
 /// Not inlined, or gcc 12 warns that the caller leaves a pointer to its stack behind.
-[[gnu::noinline]] void enlist(waiter*& first, waiter& node, hub_core& hub) noexcept {
+[[gnu::noinline]] void enlist(waiter*& first, waiter& node, hub_core& hub, bool in_front) noexcept {
     node.who = hub.prepare();
-    push_waiter(first, node);
+    (in_front ? push_waiter_first : push_waiter)(first, node);
 }
 
 /// Lets in whoever may go on now, from the first on. Returns the new value.
@@ -42,7 +42,7 @@ std::uint64_t admit(std::uint64_t value, waiter*& first, won_fibers& won) noexce
             break;
         }
         const ticket who = next.who;
-        const std::uint64_t after = next.shared ? with_one_more(value) : next.owner;
+        const std::uint64_t after = next.shared ? with_one_more(value) : next.owner | handed_over;
         pop_waiter(first);
         if (hub_core::win(who, wake::ready)) {
             value = after;
@@ -60,7 +60,7 @@ bool shared_mutex_core::lock_until(time_point deadline) {
     if (exchange_word(queue_.word, seen, self)) {
         return true;
     }
-    if ((seen & ~word_flags) == self && deadline != at_once) {
+    if ((seen & ~word_flags) == self) {
         throw_error(EDEADLK, "lock by its owner of shared_mutex", this);
     }
     return wait(self, false, deadline);
@@ -74,39 +74,84 @@ bool shared_mutex_core::lock_shared_until(time_point deadline) {
         }
     }
     const std::uint64_t self = current_owner();
-    if ((seen & ~word_flags) == self && deadline != at_once) {
+    if ((seen & ~word_flags) == self) {
         throw_error(EDEADLK, "lock_shared by its owner of shared_mutex", this);
     }
     return wait(self, true, deadline);
 }
 
+bool shared_mutex_core::try_lock() noexcept {
+    const std::uint64_t self = current_owner();
+    std::uint64_t seen = 0;
+    if (exchange_word(queue_.word, seen, self)) {
+        return true;
+    }
+    {
+        word_lock lock(queue_);
+        if (lock.value() == 0 || (lock.value() & (handed_over | is_shared)) == handed_over) {
+            lock.set(self);
+            return true;
+        }
+    }
+    charge_turn();
+    return false;
+}
+
+bool shared_mutex_core::try_lock_shared() noexcept {
+    {
+        word_lock lock(queue_);
+        if (queue_.first == nullptr && can_share(lock.value())) {
+            lock.set(with_one_more(lock.value()));
+            return true;
+        }
+    }
+    charge_turn();
+    return false;
+}
+
+/// Whether the one who asks may go in now, or was let in.
+bool shared_mutex_core::enter(std::uint64_t& value, std::uint64_t self, bool shared) noexcept {
+    if (value == (self | handed_over)) {
+        value = self;
+        return true;
+    }
+    if (queue_.first != nullptr || (shared ? !can_share(value) : value != 0)) {
+        return false;
+    }
+    value = shared ? with_one_more(value) : self;
+    return true;
+}
+
 bool shared_mutex_core::wait(std::uint64_t self, bool shared, time_point deadline) {
-    hub_core* hub = deadline == at_once ? hub_core::current_or_null() : &hub_core::current();
-    const bool may_wait = deadline != at_once && !is_past(*hub, deadline);
+    hub_core& hub = hub_core::current();
+    const bool may_wait = !is_past(hub, deadline);
     shared_waiter node;
     node.owner = self;
     node.shared = shared;
+    bool was_first = false;
     for (;;) {
         {
             word_lock lock(queue_);
-            if (queue_.first == nullptr && (shared ? can_share(lock.value()) : lock.value() == 0)) {
-                lock.set(shared ? with_one_more(lock.value()) : self);
+            std::uint64_t value = lock.value();
+            if (enter(value, self, shared)) {
+                lock.set(value);
                 return true;
             }
             if (may_wait) {
-                enlist(queue_.first, node, *hub);
+                enlist(queue_.first, node, hub, was_first);
             }
         }
         if (!may_wait) {
-            charge_turn();
+            hub.charge();
             return false;
         }
         const char* const what = shared ? "shared_mutex (to share)" : "shared_mutex";
-        const wake end = hub->park(node.who, {wait_kind::sync, what, -1, this, false}, deadline);
-        if (end == wake::ready) {
+        const wake end = hub.park(node.who, {wait_kind::sync, what, -1, this, false}, deadline);
+        was_first = end == wake::ready;
+        if (was_first && shared) {
             return true;
         }
-        {
+        if (!was_first) {
             won_fibers won; // those who stood behind us may fit in
             word_lock lock(queue_);
             remove_waiter(queue_.first, node);
@@ -115,7 +160,7 @@ bool shared_mutex_core::wait(std::uint64_t self, bool shared, time_point deadlin
         if (end == wake::timeout) {
             return false;
         }
-        // To lock a mutex is no cancellation point.
+        // If not ready it was cancelled, which to lock a mutex does not heed.
     }
 }
 

@@ -64,7 +64,7 @@ void wait_queue::end_awaited(const char* what, const void* object) const noexcep
 }
 
 std::uint64_t current_owner() noexcept {
-    static thread_local constinit std::uint64_t thread [[gnu::tls_model("initial-exec")]] = 0;
+    alignas(16) static thread_local constinit char thread [[gnu::tls_model("initial-exec")]] = 0;
     hub_core* const hub = hub_core::current_or_null();
     const void* const owner = hub == nullptr || &hub->running() == &hub->main_fiber()
                                   ? static_cast<const void*>(&thread)

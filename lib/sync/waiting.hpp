@@ -114,8 +114,14 @@ std::size_t count_waiting(const waiter* first) noexcept;
 [[noreturn]] void die_awaited(std::size_t waiting, const char* what, const void* object) noexcept;
 bool outlived_by_process(const void* object) noexcept;
 
-/// Who owns a lock: a fiber, or a thread in its main fiber or without a hub. Neither makes a hub,
-/// and getting one changes nothing. A multiple of 8.
+/// Who owns a lock: a fiber, or a thread in its main fiber or without a hub. Asking makes no hub,
+/// and getting one changes nothing. A multiple of 16.
 std::uint64_t current_owner() noexcept;
+
+/// Beside an owner in a word: it was handed to one who waited, and who has not run since.
+/// Try_lock() may take it away, and the other waits on, as the first in line. Else fibers that
+/// lock several mutexes by std::lock, which tries and backs off, could hand them around for ever.
+/// (Java's fair locks let tryLock() do likewise.)
+inline constexpr std::uint64_t handed_over = 8;
 
 } // namespace tendril::detail

@@ -23,7 +23,7 @@ private:
     bool wait(std::uint64_t self, std::uint64_t seen, steady_time deadline);
     void hand_over(std::uint64_t self);
 
-    wait_queue queue_; // the word: the owner, 0 if there is none
+    wait_queue queue_; // the word: 0, or the owner, or 8 and who it was handed to
 };
 
 /// Shared by many or held by one; whoever comes waits behind those who wait already.
@@ -32,15 +32,18 @@ public:
     constexpr shared_mutex_core() noexcept = default;
     ~shared_mutex_core() { queue_.end("shared_mutex", this); }
 
+    bool try_lock() noexcept;
     bool lock_until(steady_time deadline);
     void unlock();
+    bool try_lock_shared() noexcept;
     bool lock_shared_until(steady_time deadline);
     void unlock_shared();
 
 private:
+    bool enter(std::uint64_t& value, std::uint64_t self, bool shared) noexcept;
     bool wait(std::uint64_t self, bool shared, steady_time deadline);
 
-    // The word: 0, or the one owner, or 4 with the number of those who share it above.
+    // The word: 0, or the owner, or 8 and who it was handed to, or 4 and above it how many share.
     wait_queue queue_;
 };
 

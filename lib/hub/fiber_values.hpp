@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+
+#include <tendril/detail/local_value.hpp>
+
+#include <algorithm>
+#include <cstdint>
+#include <memory>
+#include <utility>
+#include <vector>
+
+namespace tendril::detail {
+
+/// What one fiber keeps until it ends, by keys that only grow. Destroying a value may make others.
+class fiber_values {
+public:
+    fiber_values() noexcept = default;
+    ~fiber_values() { clear(); }
+    fiber_values(const fiber_values&) = delete;
+    fiber_values& operator=(const fiber_values&) = delete;
+
+    local_value* find(std::uint64_t key) const noexcept {
+        const auto at = place_of(key);
+        return at != entries_.end() && at->key == key ? at->value.get() : nullptr;
+    }
+
+    void set(std::uint64_t key, std::unique_ptr<local_value> value) {
+        auto at = place_of(key);
+        const bool there = at != entries_.end() && at->key == key;
+        if (value == nullptr) {
+            if (there) {
+                value = std::move(at->value); // ends when nothing here is touched any more
+                entries_.erase(at);
+            }
+        } else if (there) {
+            at->value.swap(value);
+        } else {
+            entries_.insert(at, entry{key, std::move(value)});
+        }
+    }
+
+    void clear() noexcept {
+        while (!entries_.empty()) {
+            const std::unique_ptr<local_value> last = std::move(entries_.back().value);
+            entries_.pop_back();
+        }
+    }
+
+    fiber_values* next = nullptr; ///< among those of abandoned fibers
+
+private:
+    struct entry {
+        std::uint64_t key;
+        std::unique_ptr<local_value> value;
+    };
+
+    std::vector<entry>::const_iterator place_of(std::uint64_t key) const noexcept {
+        return std::lower_bound(entries_.begin(), entries_.end(), key,
+                                [](const entry& e, std::uint64_t k) { return e.key < k; });
+    }
+    std::vector<entry>::iterator place_of(std::uint64_t key) noexcept {
+        return std::lower_bound(entries_.begin(), entries_.end(), key,
+                                [](const entry& e, std::uint64_t k) { return e.key < k; });
+    }
+
+    std::vector<entry> entries_;
+};
+
+} // namespace tendril::detail
