@@ -152,6 +152,7 @@ void for_each(void (*visit)(void*, int, fd_entry&), void* context) noexcept {
 
 void forget(int fd, fd_entry& e) noexcept {
     const std::lock_guard lock(e.lock);
+    e.closings.fetch_add(1, std::memory_order_release);
     for (source* s = &e.first; s != nullptr; s = s->following()) {
         if (s->owner.load(std::memory_order_relaxed) != nullptr) {
             release(fd, *s);
