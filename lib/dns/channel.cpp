@@ -37,19 +37,24 @@ class channel::driver final : public task {
 public:
     explicit driver(std::shared_ptr<channel> c)
         : channel_(std::move(c)) {}
-    ~driver() override { channel_->driver_ended(); }
+    ~driver() override { channel_->driver_ended(ran_); }
 
 private:
-    void run() override { channel_->drive(); }
+    void run() override {
+        ran_ = true;
+        channel_->drive();
+    }
     std::shared_ptr<channel> channel_;
+    bool ran_ = false;
 };
 
 channel::channel(hub_core& hub, const channel_settings& settings)
     : hub_(hub)
     , settings_(settings) {
-    static const int library = [] {
+    // A static that throws is tried again.
+    [[maybe_unused]] static const bool ready = [] {
         const foreign_call_guard guard;
-        return ares_library_init(ARES_LIB_INIT_ALL);
+        return ares_library_init(ARES_LIB_INIT_ALL) == ARES_SUCCESS ? true : throw std::bad_alloc();
     }();
     ares_options o{};
     in_addr v4{};
@@ -80,7 +85,7 @@ channel::channel(hub_core& hub, const channel_settings& settings)
         std::memcpy(&server.addr.addr6, &settings.server.v6.sin6_addr, sizeof server.addr.addr6);
     }
     const foreign_call_guard guard;
-    if (library != ARES_SUCCESS || ares_init_options(&ares_, &o, mask) != ARES_SUCCESS) {
+    if (ares_init_options(&ares_, &o, mask) != ARES_SUCCESS) {
         throw std::bad_alloc();
     }
     ares_set_socket_functions(ares_, &channel_callbacks::sockets, this);
@@ -104,11 +109,20 @@ void channel::mute() noexcept {
 
 // ------------------------------------------------------------------------------------- questions
 
-void channel::ask(exchange& e, std::size_t index, const std::string& name, int type) {
-    auto q = std::make_unique<query>(query{this, &e, index});
-    start_driver();
-    e.queries_[index] = q.get();
+void channel::ask(exchange& e, std::size_t index, const std::string& name, int type) noexcept {
     e.answers[index] = {};
+    std::unique_ptr<query> q;
+    try {
+        q = std::make_unique<query>(query{this, &e, index});
+        start_driver();
+    } catch (const std::bad_alloc&) {
+        // Not thrown: another question of the exchange may be on its way.
+        e.answers[index].done = true;
+        e.answers[index].status = ARES_ENOMEM;
+        return;
+    }
+    starved_ = false;
+    e.queries_[index] = q.get();
     ++e.open_;
     ++open_;
     ++wanted_;
@@ -142,7 +156,8 @@ wake channel::wait(exchange& e, const wait_reason& why, time_point deadline) {
     return wake::ready;
 }
 
-void channel::complete(query& q, int status, const unsigned char* message, int size) {
+/// Called by c-ares, through which nothing may be thrown.
+void channel::complete(query& q, int status, const unsigned char* message, int size) noexcept {
     const std::unique_ptr<query> release(&q);
     if (--open_ == 0) {
         sent_.clear();
@@ -154,12 +169,16 @@ void channel::complete(query& q, int status, const unsigned char* message, int s
     exchange& e = *q.owner;
     exchange::answer& a = e.answers[q.index];
     a.done = true;
-    a.status = status;
+    a.status = status == ARES_ECANCELLED && starved_ ? ARES_ENOMEM : status;
     e.error = socket_error_;
     e.queries_[q.index] = nullptr;
     if (message != nullptr && size >= NS_HFIXEDSZ) {
-        a.status = ARES_SUCCESS; // the code of the answer is in the answer
-        a.message.assign(message, message + size);
+        try {
+            a.message.assign(message, message + size);
+            a.status = ARES_SUCCESS; // the code of the answer is in the answer
+        } catch (const std::bad_alloc&) {
+            a.status = ARES_ENOMEM;
+        }
     }
     if (--e.open_ == 0 && e.waiter_.fiber != nullptr) {
         hub_core::wake_up(e.waiter_, wake::ready);
@@ -192,14 +211,16 @@ void channel::start_driver() {
     }
 }
 
-void channel::driver_ended() noexcept {
+/// Not having run, it got no stack.
+void channel::driver_ended(bool ran) noexcept {
     driven_ = false;
     if (open_ != 0) {
+        starved_ = !ran;
         cancel_all();
     }
 }
 
-time_point channel::next_timeout() {
+time_point channel::next_timeout() noexcept {
     const foreign_call_guard guard;
     timeval left{};
     if (ares_timeout(ares_, nullptr, &left) == nullptr) {
@@ -210,7 +231,7 @@ time_point channel::next_timeout() {
            std::chrono::microseconds(left.tv_usec + 1000);
 }
 
-void channel::process(const pollfd& ready) {
+void channel::process(const pollfd& ready) noexcept {
     // An error counts as readiness for both: the call that follows gives the reason.
     const bool error = (ready.revents & (POLLERR | POLLHUP)) != 0;
     const bool in = error || (ready.revents & POLLIN) != 0;
@@ -238,13 +259,16 @@ void channel::drive() {
 
 // ---------------------------------------------------------------------------------------- sockets
 
-void channel::sent(const iovec* iov, int count) {
-    message_bytes m;
-    for (int i = 0; i < count; ++i) {
-        const auto* bytes = static_cast<const unsigned char*>(iov[i].iov_base);
-        m.insert(m.end(), bytes, bytes + iov[i].iov_len);
+void channel::sent(const iovec* iov, int count) noexcept {
+    try {
+        message_bytes m;
+        for (int i = 0; i < count; ++i) {
+            const auto* bytes = static_cast<const unsigned char*>(iov[i].iov_base);
+            m.insert(m.end(), bytes, bytes + iov[i].iov_len);
+        }
+        sent_.push_back(std::move(m));
+    } catch (const std::bad_alloc&) { // a refusal without the question will not be recognised
     }
-    sent_.push_back(std::move(m));
 }
 
 /// Some servers refuse with a bare header. c-ares takes only answers that repeat the question, and
@@ -269,7 +293,7 @@ ares_ssize_t channel::complete_header(unsigned char* message, ares_ssize_t size,
     return size;
 }
 
-void channel::socket_state(int fd, bool in, bool out) {
+void channel::socket_state(int fd, bool in, bool out) noexcept {
     if (in || out) {
         socket_ = {fd, static_cast<short>((in ? POLLIN : 0) | (out ? POLLOUT : 0)), 0};
     } else if (fd == socket_.fd) {

@@ -65,8 +65,8 @@ public:
     std::size_t open() const noexcept { return open_; }
     bool idle() const noexcept { return open_ == 0 && !driven_; }
 
-    /// Puts a question; its answer may be there when this returns.
-    void ask(exchange& e, std::size_t index, const std::string& name, int type);
+    /// Puts a question; its answer may be there when this returns: ARES_ENOMEM, if nothing else.
+    void ask(exchange& e, std::size_t index, const std::string& name, int type) noexcept;
 
     /// Parks until all questions of `e` are answered. Else they are given up.
     wake wait(exchange& e, const wait_reason& why, time_point deadline);
@@ -78,13 +78,13 @@ private:
     class driver;
     void start_driver();
     void drive();
-    time_point next_timeout();
-    void process(const pollfd& ready);
-    void driver_ended() noexcept;
+    time_point next_timeout() noexcept;
+    void process(const pollfd& ready) noexcept;
+    void driver_ended(bool ran) noexcept;
     void cancel_all() noexcept;
-    void complete(struct query& q, int status, const unsigned char* message, int size);
-    void socket_state(int fd, bool in, bool out);
-    void sent(const iovec* iov, int count);
+    void complete(struct query& q, int status, const unsigned char* message, int size) noexcept;
+    void socket_state(int fd, bool in, bool out) noexcept;
+    void sent(const iovec* iov, int count) noexcept;
     ares_ssize_t complete_header(unsigned char* message, ares_ssize_t size,
                                  std::size_t room) const noexcept;
 
@@ -99,6 +99,7 @@ private:
     std::size_t wanted_ = 0;          ///< questions that somebody waits for
     int socket_error_ = 0;
     bool driven_ = false;
+    bool starved_ = false; ///< the last driver never got to run
     bool muted_ = false;
 };
 

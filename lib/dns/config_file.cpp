@@ -8,6 +8,9 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cerrno>
+#include <new>
+#include <system_error>
 #include <utility>
 
 namespace tendril::detail::dns {
@@ -24,6 +27,11 @@ std::atomic<unsigned> generation{1};
 bool same_time(const timespec& a, const timespec& b) noexcept {
     return a.tv_sec == b.tv_sec && a.tv_nsec == b.tv_nsec;
 }
+
+struct closed_at_the_end {
+    int fd;
+    ~closed_at_the_end() { sys::real.close(fd); }
+};
 
 char lower(char c) noexcept {
     return c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c;
@@ -56,7 +64,10 @@ file_identity file_identity::of(const std::string& path) noexcept {
 std::mutex& config_mutex() {
     static std::mutex& mutex = *[] {
         static std::mutex made;
-        pthread_atfork([] { made.lock(); }, [] { made.unlock(); }, [] { made.unlock(); });
+        if (pthread_atfork([] { made.lock(); }, [] { made.unlock(); }, [] { made.unlock(); }) !=
+            0) {
+            throw std::bad_alloc(); // tried again at the next look
+        }
         return &made;
     }();
     return mutex;
@@ -73,8 +84,13 @@ std::string read_config_file(const std::string& path, file_identity& identity) {
     std::string text;
     const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
     if (fd < 0) {
+        // Not as if the file said nothing: then a name that it knows would not exist.
+        if (errno == EMFILE || errno == ENFILE || errno == ENOMEM) {
+            throw std::system_error(errno, std::system_category(), "open " + path);
+        }
         return text;
     }
+    const closed_at_the_end guard{fd};
     // The identity comes first: a change while reading is then noticed at the next look.
     struct stat st;
     if (::fstat(fd, &st) == 0) {
@@ -85,7 +101,6 @@ std::string read_config_file(const std::string& path, file_identity& identity) {
     while ((n = sys::real.read(fd, buffer, sizeof buffer)) > 0) {
         text.append(buffer, static_cast<std::size_t>(n));
     }
-    sys::real.close(fd);
     return text;
 }
 

@@ -38,7 +38,8 @@ struct file_identity {
     bool same(const file_identity& other) const noexcept;
 };
 
-/// The text of a file, empty if it cannot be read, and which version of it that is.
+/// The text of a file, empty if it cannot be read, and which version of it that is. Throws
+/// std::system_error when there is no fd or no memory to read it.
 std::string read_config_file(const std::string& path, file_identity& identity);
 
 /// Guards all that is remembered of files. A fork waits for it, so it is free in the child.
@@ -62,8 +63,10 @@ public:
         const bool same_place = generation_ == paths_generation();
         if (value_ == nullptr || !same_place ||
             (!pinned_ && !identity_.same(file_identity::of(path)))) {
+            file_identity identity;
+            value_ = std::make_shared<const T>(parse_(read_config_file(path, identity)));
+            identity_ = identity; // last: what could not be read is not remembered
             generation_ = paths_generation();
-            value_ = std::make_shared<const T>(parse_(read_config_file(path, identity_)));
         }
         return value_;
     }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 #include "dns/address_list.hpp"
 #include "dns/address_order.hpp"
+#include "dns/caught.hpp"
 #include "dns/digits_dots.hpp"
 #include "dns/host_lookup.hpp"
 #include "dns/libc_resolver.hpp"
@@ -366,9 +367,8 @@ int getaddrinfo(const char* node, const char* service, const addrinfo* hints, ad
         return code;
     } catch (const std::bad_alloc&) {
         return EAI_MEMORY;
-    } catch (const std::exception&) {
-        // No hub: out of fds or memory.
-        errno = EMFILE;
+    } catch (const std::exception& e) {
+        errno = dns::errno_of(e);
         return EAI_SYSTEM;
     }
 }

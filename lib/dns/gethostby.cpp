@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
+#include "dns/caught.hpp"
 #include "dns/digits_dots.hpp"
 #include "dns/host_lookup.hpp"
 #include "dns/libc_resolver.hpp"
@@ -149,10 +150,8 @@ host_result guarded(options& o, Search search) noexcept {
         host_result h = search();
         o.waited = hub.switches() != switches;
         return h;
-    } catch (const std::bad_alloc&) {
-        return failure(NETDB_INTERNAL, ENOMEM);
-    } catch (const std::exception&) {
-        return failure(NETDB_INTERNAL, EMFILE); // no hub
+    } catch (const std::exception& e) {
+        return failure(NETDB_INTERNAL, dns::errno_of(e));
     }
 }
 
@@ -183,8 +182,8 @@ hostent* with_static_result(Call call) noexcept {
             h_errno = h_error;
         }
         return result;
-    } catch (const std::exception&) {
-        errno = ENOMEM;
+    } catch (const std::exception& e) {
+        errno = dns::errno_of(e);
         h_errno = NETDB_INTERNAL;
         return nullptr;
     }

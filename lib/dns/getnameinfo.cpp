@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
+#include "dns/caught.hpp"
 #include "dns/host_lookup.hpp"
 #include "dns/libc_resolver.hpp"
 #include "dns/mode.hpp"
@@ -184,8 +185,8 @@ int getnameinfo(const sockaddr* address, socklen_t size, char* host, socklen_t h
         return code;
     } catch (const std::bad_alloc&) {
         return EAI_MEMORY;
-    } catch (const std::exception&) {
-        errno = EMFILE; // no hub
+    } catch (const std::exception& e) {
+        errno = dns::errno_of(e);
         return EAI_SYSTEM;
     }
 }

@@ -8,6 +8,7 @@
 
 #include <cerrno>
 #include <cstring>
+#include <new>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -70,6 +71,16 @@ struct host_call {
 
     void run() noexcept {
         const foreign_call_guard guard;
+        try {
+            ask();
+        } catch (const std::bad_alloc&) {
+            result = {};
+            result.h_error = NETDB_INTERNAL;
+            result.error = ENOMEM;
+        }
+    }
+
+    void ask() {
         hostent entry;
         hostent* found = nullptr;
         int h_error = 0;

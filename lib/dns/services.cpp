@@ -8,6 +8,7 @@
 #include <map>
 #include <mutex>
 #include <netdb.h>
+#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -41,14 +42,19 @@ memory& remembered() {
     return m;
 }
 
-/// Calls libc with a buffer that grows as it asks.
+/// Calls libc with a buffer that grows as it asks. Throws when it could not look, so that this is
+/// not remembered as an answer.
 template <typename Call>
 const servent* call_with_buffer(servent& entry, std::vector<char>& buffer, Call call) {
     const foreign_call_guard guard;
     servent* found = nullptr;
     buffer.resize(1024);
-    while (call(entry, buffer, &found) == ERANGE && buffer.size() < (1u << 20)) {
+    int error = 0;
+    while ((error = call(entry, buffer, &found)) == ERANGE && buffer.size() < (1u << 20)) {
         buffer.resize(buffer.size() * 2);
+    }
+    if (error == EMFILE || error == ENFILE || error == ENOMEM) {
+        throw std::system_error(error, std::system_category(), "services");
     }
     return found;
 }
@@ -59,36 +65,40 @@ std::optional<std::uint16_t> service_port(const std::string& name, const char* p
     memory& m = remembered();
     const std::lock_guard lock(config_mutex());
     m.check();
-    const auto [at, is_new] = m.ports.try_emplace({name, protocol});
-    if (is_new) {
-        servent entry;
-        std::vector<char> buffer;
-        const servent* s = call_with_buffer(entry, buffer, [&](servent& e, auto& b, servent** f) {
-            return getservbyname_r(name.c_str(), protocol, &e, b.data(), b.size(), f);
-        });
-        if (s != nullptr) {
-            at->second = static_cast<std::uint16_t>(s->s_port);
-        }
+    if (const auto at = m.ports.find({name, protocol}); at != m.ports.end()) {
+        return at->second;
     }
-    return at->second;
+    servent entry;
+    std::vector<char> buffer;
+    const servent* s = call_with_buffer(entry, buffer, [&](servent& e, auto& b, servent** f) {
+        return getservbyname_r(name.c_str(), protocol, &e, b.data(), b.size(), f);
+    });
+    std::optional<std::uint16_t> port;
+    if (s != nullptr) {
+        port = static_cast<std::uint16_t>(s->s_port);
+    }
+    m.ports.emplace(std::pair(name, protocol), port);
+    return port;
 }
 
 std::optional<std::string> service_name(std::uint16_t port, const char* protocol) {
     memory& m = remembered();
     const std::lock_guard lock(config_mutex());
     m.check();
-    const auto [at, is_new] = m.names.try_emplace({port, protocol});
-    if (is_new) {
-        servent entry;
-        std::vector<char> buffer;
-        const servent* s = call_with_buffer(entry, buffer, [&](servent& e, auto& b, servent** f) {
-            return getservbyport_r(port, protocol, &e, b.data(), b.size(), f);
-        });
-        if (s != nullptr) {
-            at->second = s->s_name;
-        }
+    if (const auto at = m.names.find({port, protocol}); at != m.names.end()) {
+        return at->second;
     }
-    return at->second;
+    servent entry;
+    std::vector<char> buffer;
+    const servent* s = call_with_buffer(entry, buffer, [&](servent& e, auto& b, servent** f) {
+        return getservbyport_r(port, protocol, &e, b.data(), b.size(), f);
+    });
+    std::optional<std::string> name;
+    if (s != nullptr) {
+        name = s->s_name;
+    }
+    m.names.emplace(std::pair(port, protocol), name);
+    return name;
 }
 
 } // namespace tendril::detail::dns

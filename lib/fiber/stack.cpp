@@ -172,6 +172,9 @@ stack* stack_pool::carve(shelf& from, std::size_t index, std::size_t size) noexc
     const guard_result guard = guard_stack(base, *home);
     errno = saved;
     if (guard == guard_result::out_of_memory) {
+        if (index == single_shelf) {
+            drop_slab(from, home); // the next one may want another size
+        }
         return nullptr;
     }
     home->unused += size;
@@ -256,15 +259,19 @@ void stack_pool::drop_single(shelf& singles) noexcept {
     unguarded_ -= s->guarded ? 0 : 1;
     slab* home = s->home;
     retire(*s);
+    drop_slab(singles, home);
+}
+
+void stack_pool::drop_slab(shelf& from, slab* s) noexcept {
     slab** link = &slabs_;
-    while (*link != home) {
+    while (*link != s) {
         link = &(*link)->next;
     }
-    *link = home->next;
-    if (singles.current == home) {
-        singles.current = nullptr;
+    *link = s->next;
+    if (from.current == s) {
+        from.current = nullptr;
     }
-    unmap_slab(home);
+    unmap_slab(s);
 }
 
 void stack_pool::check_canary_words(const stack& s) noexcept {

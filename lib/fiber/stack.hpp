@@ -141,6 +141,7 @@ private:
     slab* add_slab(shelf& to, std::size_t stack_size) noexcept;
     void make_room(shelf& full) noexcept;
     void drop_single(shelf& singles) noexcept;
+    void drop_slab(shelf& from, slab* s) noexcept;
     bool deep_pages_likely(std::size_t stacks) noexcept;
     std::size_t pooled() const noexcept;
 

@@ -126,9 +126,8 @@ fiber_record& hub_core::run_fibers(stack& s) noexcept {
 /// Once per thread, with its first fiber stack.
 void hub_core::watch_for_overflow() noexcept {
     if (!watches_overflow_) {
-        watches_overflow_ = true;
         install_overflow_handler(&hub_core::describe_running);
-        prepare_thread_signal_stack();
+        watches_overflow_ = prepare_thread_signal_stack(); // without memory: with the next stack
     }
 }
 
@@ -147,7 +146,7 @@ bool hub_core::give_stack(fiber_record& r, stack* own) noexcept {
         s = stacks_.acquire(r.extra->stack_size);
     }
     if (s == nullptr) {
-        abandon(r, std::make_exception_ptr(std::bad_alloc()));
+        abandon(r, out_of_memory_);
         return false;
     }
     watch_for_overflow();

@@ -18,6 +18,7 @@
 #include <cstdint>
 #include <exception>
 #include <memory>
+#include <new>
 #include <vector>
 
 namespace tendril::detail {
@@ -313,6 +314,9 @@ private:
     reactor::listener* listener_ = nullptr;
     std::array<std::unique_ptr<hub_extension>, extension_slots> extensions_;
     std::vector<record_slab> slabs_;
+    /// Made in time: libstdc++ keeps some memory for exceptions, but not for those of any number of
+    /// fibers that get no stack.
+    const std::exception_ptr out_of_memory_ = std::make_exception_ptr(std::bad_alloc());
     std::vector<task*> lost_; ///< of fibers that never go on; only leak checkers look here
     fiber_values* lost_values_ = nullptr; ///< likewise
     schedule* schedule_ = nullptr;
@@ -329,8 +333,8 @@ private:
 
 /// Gives the calling thread a hub, which ends with the thread.
 hub_core& make_thread_hub();
-/// Called on the thread whose hub began, or is about to end.
-void hub_began(hub_core& hub) noexcept;
+/// Called on the thread whose hub began, or is about to end. If the first throws, there is no hub.
+void hub_began(hub_core& hub);
 void hub_ends(hub_core& hub) noexcept;
 
 } // namespace tendril::detail

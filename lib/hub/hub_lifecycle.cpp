@@ -25,9 +25,13 @@ void void_tickets(fiber_record& r) noexcept {
                  std::memory_order_release);
 }
 
-std::exception_ptr hub_ended() {
-    return std::make_exception_ptr(std::system_error(
-        ECANCELED, std::system_category(), "the fiber's thread ended before the fiber did"));
+std::exception_ptr hub_ended() noexcept {
+    try {
+        throw std::system_error(ECANCELED, std::system_category(),
+                                "the fiber's thread ended before the fiber did");
+    } catch (...) { // std::bad_alloc, if there is no memory for the text
+        return std::current_exception();
+    }
 }
 
 } // namespace
@@ -116,6 +120,10 @@ void hub_core::accept_arrivals(arrival* first) noexcept {
                 throw std::system_error(ESRCH, std::system_category(), "spawn on a hub that ended");
             }
             start(*a->job, a->stack_size);
+        } catch (const std::bad_alloc&) {
+            task_access::fail(*a->job, out_of_memory_);
+            task_access::complete(*a->job);
+            a->job->release();
         } catch (...) {
             task_access::fail(*a->job, std::current_exception());
             task_access::complete(*a->job);

@@ -72,7 +72,7 @@ int accept4(int fd, sockaddr* peer, socklen_t* peer_size, int flags, options& o)
         return op.error();
     }
     // Also after an error: the connection that EMFILE left waiting is the next acceptor's.
-    const int made = static_cast<int>(op.run(
+    const int made = static_cast<int>(op.run_long(
         [&] { return static_cast<ssize_t>(try_accept(op.io(), fd, peer, peer_size, flags)); }));
     if (made >= 0) {
         if (fd_entry* e = fd_table::find(made)) {
@@ -105,7 +105,7 @@ int connect(int fd, const sockaddr* to, socklen_t to_size, options& o) noexcept 
         if (const int end = op.wait_until(op.io().hub().now() + pause); end != 0) {
             return end;
         }
-        r = start_connect(fd, to, to_size);
+        r = op.attempt([&] { return start_connect(fd, to, to_size); });
     }
     // EALREADY: an attempt that an earlier call gave up waiting for goes on.
     if (r != -EINPROGRESS && r != -EALREADY) {
@@ -117,7 +117,7 @@ int connect(int fd, const sockaddr* to, socklen_t to_size, options& o) noexcept 
         if (const int end = op.wait(); end != 0) {
             return end == -EAGAIN ? r : end;
         }
-        r = connect_outcome(fd, to, to_size);
+        r = op.attempt([&] { return connect_outcome(fd, to, to_size); });
     } while (r == -EAGAIN || r == -EALREADY);
     op.done(true);
     return r;

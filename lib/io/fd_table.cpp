@@ -63,20 +63,32 @@ pid_t current_process() noexcept {
     return static_cast<pid_t>(::syscall(SYS_getpid));
 }
 
-std::atomic<std::atomic<fd_entry*>*>& make_directory() noexcept {
-    // 16 MiB of addresses, of which a page or two are ever touched: zero pages, null pointers.
-    static const bool made = [] {
-        void* p = std::calloc(chunks, sizeof(std::atomic<fd_entry*>));
-        if (p == nullptr) {
-            return false;
+/// Null: no memory this time.
+std::atomic<fd_entry*>* make_directory() noexcept {
+    if (auto* known = directory.load(std::memory_order_acquire); known != nullptr) {
+        return known;
+    }
+    // Threads may meet here: what they do twice does no harm.
+    static constinit std::atomic<bool> hears_of_forks{false};
+    if (!hears_of_forks.load(std::memory_order_acquire)) {
+        if (::pthread_atfork(nullptr, nullptr, [] { forked(); }) != 0) {
+            return nullptr;
         }
-        process.store(current_process(), std::memory_order_relaxed);
-        ::pthread_atfork(nullptr, nullptr, [] { forked(); });
-        directory.store(static_cast<std::atomic<fd_entry*>*>(p), std::memory_order_release);
-        return true;
-    }();
-    static_cast<void>(made);
-    return directory;
+        hears_of_forks.store(true, std::memory_order_release);
+    }
+    // 16 MiB of addresses, of which a page or two are ever touched: zero pages, null pointers.
+    auto* made =
+        static_cast<std::atomic<fd_entry*>*>(std::calloc(chunks, sizeof(std::atomic<fd_entry*>)));
+    if (made == nullptr) {
+        return nullptr;
+    }
+    process.store(current_process(), std::memory_order_relaxed);
+    std::atomic<fd_entry*>* expected = nullptr;
+    if (!directory.compare_exchange_strong(expected, made, std::memory_order_acq_rel)) {
+        std::free(made);
+        return expected;
+    }
+    return made;
 }
 
 /// Wakes the waiters of one source and gives it back. Withdraws the fd from the owner's reactor,
@@ -104,7 +116,7 @@ fd_entry* at(int fd) noexcept {
     if (fd_entry* e = find(fd); e != nullptr || fd < 0) {
         return e;
     }
-    auto* d = make_directory().load(std::memory_order_acquire);
+    auto* d = make_directory();
     if (d == nullptr) {
         return nullptr;
     }
@@ -140,6 +152,7 @@ void for_each(void (*visit)(void*, int, fd_entry&), void* context) noexcept {
 
 void forget(int fd, fd_entry& e) noexcept {
     const std::lock_guard lock(e.lock);
+    e.closings.fetch_add(1, std::memory_order_release);
     for (source* s = &e.first; s != nullptr; s = s->following()) {
         if (s->owner.load(std::memory_order_relaxed) != nullptr) {
             release(fd, *s);

@@ -21,7 +21,8 @@ struct fd_waiter {
     ticket who;
     std::uint32_t want = 0; ///< bits of `readiness`
     bool consumes = false;  ///< will take the readiness away; otherwise only looks, as poll does
-    bool closed = false;    ///< out: the fd was closed
+    bool closed = false;    ///< out: the fd was closed, also if that was after an edge
+    std::uint32_t closings = 0; ///< of the entry, when the wait began
     std::atomic<bool> linked{false};
 };
 
@@ -74,6 +75,10 @@ struct alignas(64) fd_entry {
     std::atomic<std::uint8_t> traits{0};
     std::atomic<std::uint32_t> traits_epoch{0}; ///< when traits were read, in description epochs
     source first;                               ///< nearly always the only one
+
+    /// How often the number was closed or replaced: counted under the lock, before that happens. A
+    /// call that was waiting belongs to the description it began with, so it ends when this differs.
+    std::atomic<std::uint32_t> closings{0};
 };
 
 /// All fds of the process: two levels, made as they are needed, never freed.

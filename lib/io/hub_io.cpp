@@ -66,6 +66,7 @@ int hub_io::enlist(int fd, fd_waiter& w) noexcept {
         e->first.next.store(spare.release(), std::memory_order_release);
         s = claim(*e);
     }
+    w.closings = e->closings.load(std::memory_order_relaxed);
     link(*s, w);
     const int result = (need & ~s->watched) != 0 ? watch(fd, *s, need) : 0;
     lock.unlock();
@@ -114,6 +115,8 @@ void hub_io::leave(int fd, fd_waiter& w) noexcept {
             unlink(*own(*e), w);
         }
     }
+    // Between the edge that woke the fiber and its turn, another may have closed the fd.
+    w.closed = w.closed || w.closings != e->closings.load(std::memory_order_acquire);
 }
 
 int hub_io::wait(int fd, std::uint32_t want, time_point deadline, const wait_reason& why) noexcept {
@@ -132,7 +135,7 @@ int hub_io::wait(int fd, std::uint32_t want, time_point deadline, const wait_rea
     }
     const wake end = hub_.park(w.who, why, until);
     leave(fd, w);
-    return outcome(end, until == deadline);
+    return w.closed ? -EBADF : outcome(end, until == deadline);
 }
 
 int hub_io::outcome(wake end, bool at_deadline) noexcept {

@@ -44,6 +44,7 @@ int operation::wait() noexcept {
         return -EAGAIN;
     }
     options_.waited = true;
+    parked_ = true;
     const int r = io_->wait(fd_, direction_.bit, limit_, why_);
     return r == -ETIMEDOUT ? expiry_ : r;
 }
@@ -56,6 +57,7 @@ int operation::wait_until(time_point retry) noexcept {
         return -EAGAIN;
     }
     options_.waited = true;
+    parked_ = true;
     // For no edge, but closing the fd ends it.
     const int r = io_->wait(fd_, 0, std::min(retry, limit_), why_);
     if (r != -ETIMEDOUT) {

@@ -6,6 +6,7 @@
 #include "io/operations.hpp"
 
 #include <cerrno>
+#include <mutex>
 #include <sys/types.h>
 
 namespace tendril::detail::io {
@@ -32,6 +33,9 @@ public:
         , why_{kind, o.what != nullptr ? o.what : name, fd}
         , options_(o) {
         io_ = this_hub(error_);
+        if (const fd_entry* e = fd_table::find(fd)) {
+            closings_ = e->closings.load(std::memory_order_acquire);
+        }
     }
     ~operation() {
         if (begun_) {
@@ -82,35 +86,56 @@ public:
         return s != nullptr && (s->state.load(std::memory_order_relaxed) & ends) != 0;
     }
 
+    /// Makes an attempt; after a wait only on the description that the operation began with. The
+    /// kernel holds on to that while a call blocks, but we call again by number, and in between
+    /// another fiber or thread may have made it a connection that is none of ours. Whoever closes
+    /// takes the entry's lock first, so `call`, which must not wait, is made under it.
+    template <typename Call>
+    auto attempt(Call&& call) noexcept -> decltype(call()) {
+        if (!parked_) [[likely]] {
+            return call();
+        }
+        fd_entry* const e = fd_table::find(fd_);
+        if (e == nullptr) {
+            return call();
+        }
+        const std::lock_guard lock(e->lock);
+        return is_same(*e) ? call() : -EBADF;
+    }
+
+    /// The same for a call that may take long: another thread's close can come just before it.
+    template <typename Call>
+    auto long_attempt(Call&& call) noexcept -> decltype(call()) {
+        const fd_entry* const e = parked_ ? fd_table::find(fd_) : nullptr;
+        return e == nullptr || is_same(*e) ? call() : -EBADF;
+    }
+
     int fd() const noexcept { return fd_; }
     hub_io& io() noexcept { return *io_; }
 
     /// Call, wait on -EAGAIN, call again. `attempt` returns a result or -errno.
-    template <typename Attempt>
-    ssize_t run(Attempt&& attempt) noexcept {
-        for (;;) {
-            const ssize_t r = attempt();
-            if (r != -EAGAIN) {
-                done();
-                return r;
-            }
-            if (const int end = wait(); end != 0) {
-                return end;
-            }
-        }
+    template <typename Call>
+    ssize_t run(Call&& call) noexcept {
+        return repeat([&] { return attempt(call); });
+    }
+
+    /// With long_attempt().
+    template <typename Call>
+    ssize_t run_long(Call&& call) noexcept {
+        return repeat([&] { return long_attempt(call); });
     }
 
     /// The same for a plain read of `size` bytes, which is not even tried when it would find
     /// nothing.
-    template <typename Attempt>
-    ssize_t run_read(std::size_t size, Attempt&& attempt) noexcept {
+    template <typename Call>
+    ssize_t run_read(std::size_t size, Call&& call) noexcept {
         int end = known_empty() ? wait() : 0;
         for (;;) {
             if (end == -EBADF || end == -ECANCELED) {
                 return end;
             }
             // Also after a deadline, because it may have arrived meanwhile.
-            const ssize_t r = attempt();
+            const ssize_t r = attempt(call);
             if (r != -EAGAIN) {
                 done(emptied(r, size));
                 return r;
@@ -123,7 +148,24 @@ public:
     }
 
 private:
+    template <typename Attempt>
+    ssize_t repeat(Attempt once) noexcept {
+        for (;;) {
+            const ssize_t r = once();
+            if (r != -EAGAIN) {
+                done();
+                return r;
+            }
+            if (const int end = wait(); end != 0) {
+                return end;
+            }
+        }
+    }
+
     void begin_waiting() noexcept;
+    bool is_same(const fd_entry& e) const noexcept {
+        return e.closings.load(std::memory_order_acquire) == closings_;
+    }
 
     int fd_;
     const direction& direction_;
@@ -133,6 +175,8 @@ private:
     int error_ = 0;
     int program_expiry_ = -EAGAIN;
     int expiry_ = -ETIMEDOUT;
+    std::uint32_t closings_ = 0; ///< of the entry, when the operation began
+    bool parked_ = false;
     bool begun_ = false;
     bool nonblock_ = false;
     time_point limit_ = never;

@@ -50,7 +50,7 @@ void hub_io::age(int fd) noexcept {
     const auto [word, bit] = place_of(fd);
     if (word >= young_.size()) [[unlikely]] {
         try {
-            old_.resize(word + 1 + word / 2);
+            old_.resize(word + 1 + word / 2); // first: old_ is never the shorter one
             young_.resize(word + 1 + word / 2);
         } catch (const std::bad_alloc&) {
             return; // this wait stays unverified
@@ -124,7 +124,7 @@ void hub_io::tick() noexcept {
         }
         old_[verified_word_] = 0;
     }
-    for (std::size_t word = 0; word < old_.size(); ++word) {
+    for (std::size_t word = 0; word < young_.size(); ++word) {
         old_[word] |= std::exchange(young_[word], 0);
     }
     if (std::any_of(old_.begin(), old_.end(), [](std::uint64_t bits) { return bits != 0; })) {
@@ -178,8 +178,8 @@ void hub_io::rebuild() noexcept {
     }
     ++rebuilds_;
     stale_limit_ = 256;
-    if (period_fd_ >= 0) {
-        poller().watch(period_fd_, period_token, readiness::in);
+    if (period_fd_ >= 0 && poller().watch(period_fd_, period_token, readiness::in) != 0) {
+        close_period(); // the next wait makes it anew
     }
     fd_table::for_each(
         [](void* self, int fd, fd_entry& e) {

@@ -88,7 +88,7 @@ ssize_t read_file(int fd, const iovec* iov, int count, options& o) noexcept {
         if (end == hub_io::always_ready) {
             n = result_of(sys::real.readv(fd, iov, count)); // a file's pages are not in memory
         } else {
-            n = end != 0 ? end : try_read(fd, iov, count);
+            n = end != 0 ? end : op.attempt([&] { return try_read(fd, iov, count); });
             if (end != 0) {
                 return end;
             }
@@ -112,7 +112,7 @@ ssize_t write_file(int fd, const iovec* iov, int count, options& o) noexcept {
     iov_cursor rest(iov, static_cast<std::size_t>(count));
     ssize_t written = 0;
     for (;;) {
-        ssize_t n = try_write(fd, rest);
+        ssize_t n = op.attempt([&] { return try_write(fd, rest); });
         int end = n == -EAGAIN ? op.wait() : 0;
         if (end == hub_io::always_ready) {
             n = result_of(sys::real.writev(fd, rest.data(), static_cast<int>(rest.count())));

@@ -6,22 +6,20 @@
 
 #include <chrono>
 #include <condition_variable>
-#include <deque>
+#include <exception>
 #include <mutex>
 #include <new>
 #include <thread>
+#include <utility>
 
 namespace tendril::detail {
 
 namespace {
 
-struct entry {
-    std::shared_ptr<offload_job> job;
-    ticket waiter;
-};
-
 constexpr std::size_t most_threads = 8;
 constexpr std::chrono::seconds idle_life{5};
+
+} // namespace
 
 /// Threads are made as jobs come and end when idle. Never destroyed: a worker may outlive main.
 class worker_pool {
@@ -32,13 +30,17 @@ public:
     }
 
     /// False: there is no thread, and none can be made.
-    bool post(entry e) {
+    bool post(const std::shared_ptr<offload_job>& job, ticket waiter) noexcept {
         const std::lock_guard lock(mutex_);
-        queue_.push_back(std::move(e));
-        if (idle_ < queue_.size() && threads_ < most_threads && !start_thread() && threads_ == 0) {
-            queue_.pop_back();
+        if (idle_ <= waiting_ && threads_ < most_threads && !start_thread() && threads_ == 0) {
             return false;
         }
+        job->self_ = job;
+        job->waiter_ = waiter;
+        job->next_ = nullptr;
+        (last_ != nullptr ? last_->next_ : first_) = job.get();
+        last_ = job.get();
+        ++waiting_;
         wanted_.notify_one();
         return true;
     }
@@ -46,20 +48,23 @@ public:
 private:
     worker_pool() {
         // In a child there are no workers, and nobody waits for what the parent's fibers wanted.
-        pthread_atfork([] { instance().mutex_.lock(); }, [] { instance().mutex_.unlock(); },
-                       [] { instance().forked(); });
+        if (pthread_atfork([] { instance().mutex_.lock(); }, [] { instance().mutex_.unlock(); },
+                           [] { instance().forked(); }) != 0) {
+            throw std::bad_alloc();
+        }
     }
 
     void forked() {
         threads_ = 0;
         idle_ = 0;
         // The jobs are not destroyed: they belong to threads that do not exist here.
-        new (&queue_) std::deque<entry>;
+        first_ = last_ = nullptr;
+        waiting_ = 0;
         new (&wanted_) std::condition_variable;
         mutex_.unlock();
     }
 
-    bool start_thread() {
+    bool start_thread() noexcept {
         // Signals belong to the program's own threads.
         sigset_t all;
         sigset_t before;
@@ -69,7 +74,7 @@ private:
         try {
             std::thread([this] { work(); }).detach();
             ++threads_;
-        } catch (const std::system_error&) {
+        } catch (const std::exception&) { // system_error, bad_alloc
             started = false;
         }
         pthread_sigmask(SIG_SETMASK, &before, nullptr);
@@ -82,36 +87,43 @@ private:
         for (;;) {
             ++idle_;
             const bool found =
-                wanted_.wait_for(lock, idle_life, [this] { return !queue_.empty(); });
+                wanted_.wait_for(lock, idle_life, [this] { return first_ != nullptr; });
             --idle_;
             if (!found) {
                 --threads_;
                 return;
             }
-            entry e = std::move(queue_.front());
-            queue_.pop_front();
+            std::shared_ptr<offload_job> job = take_first();
             lock.unlock();
-            e.job->run();
-            hub_core::wake_up(e.waiter, wake::ready);
-            e.job.reset();
+            job->run();
+            hub_core::wake_up(job->waiter_, wake::ready);
+            job.reset();
             lock.lock();
         }
     }
 
+    std::shared_ptr<offload_job> take_first() noexcept {
+        offload_job* const job = first_;
+        first_ = job->next_;
+        last_ = first_ != nullptr ? last_ : nullptr;
+        --waiting_;
+        return std::move(job->self_);
+    }
+
     std::mutex mutex_;
     std::condition_variable wanted_;
-    std::deque<entry> queue_;
+    offload_job* first_ = nullptr;
+    offload_job* last_ = nullptr;
+    std::size_t waiting_ = 0; ///< jobs in the list
     std::size_t threads_ = 0;
     std::size_t idle_ = 0;
 };
-
-} // namespace
 
 wake offload(const std::shared_ptr<offload_job>& job, const wait_reason& why, time_point deadline) {
     hub_core& hub = hub_core::current();
     worker_pool& pool = worker_pool::instance();
     const ticket t = hub.prepare();
-    if (!pool.post({job, t})) {
+    if (!pool.post(job, t)) {
         hub_core::withdraw(t);
         job->run();
         return wake::ready;

@@ -13,8 +13,19 @@ namespace tendril::detail {
 /// gives up waiting leaves it to the worker, so it must own all that run() touches.
 class offload_job {
 public:
+    offload_job() noexcept = default;
     virtual ~offload_job() = default;
+    offload_job(const offload_job&) = delete;
+    offload_job& operator=(const offload_job&) = delete;
     virtual void run() noexcept = 0; ///< on a worker thread, which never has a hub
+
+private:
+    friend class worker_pool;
+
+    // While it waits for a worker. Here, so that queueing it takes no memory.
+    std::shared_ptr<offload_job> self_;
+    offload_job* next_ = nullptr;
+    ticket waiter_;
 };
 
 /// Runs the job on a worker thread and parks the calling fiber until it is done. wake::ready: it

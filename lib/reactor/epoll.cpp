@@ -4,6 +4,7 @@
 #include "sys/calls.hpp"
 #include "sys/own_fds.hpp"
 
+#include <algorithm>
 #include <cerrno>
 #include <chrono>
 #include <climits>
@@ -35,38 +36,38 @@ std::uint32_t from_epoll(std::uint32_t bits) noexcept {
            ((bits & EPOLLERR) != 0 ? readiness::err : 0U);
 }
 
-[[noreturn]] void fail(const char* what) {
-    throw std::system_error(errno, std::system_category(), what);
-}
+/// How long a reactor that could not be opened sleeps before it tries again.
+constexpr auto retry_interval = std::chrono::milliseconds(10);
 
 } // namespace
 
 epoll_reactor::epoll_reactor()
     : events_(new epoll_event[first_batch]) {
-    open();
+    if (const int error = open(); error != 0) {
+        throw std::system_error(error, std::system_category(), "a hub's epoll(7) set");
+    }
 }
 
 epoll_reactor::~epoll_reactor() {
     close();
 }
 
-void epoll_reactor::open() {
+/// 0, or the errno of what failed, and then nothing is open.
+int epoll_reactor::open() noexcept {
     epoll_fd_ = sys::adopt(sys::real.epoll_create1(EPOLL_CLOEXEC));
-    if (epoll_fd_ < 0) {
-        fail("epoll_create1");
-    }
-    wakeup_fd_ = sys::adopt(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
-    if (wakeup_fd_ < 0) {
-        const int error = errno;
+    wakeup_fd_ = epoll_fd_ < 0 ? -1 : sys::adopt(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+    const int error = wakeup_fd_ < 0 ? errno : add_wakeup(epoll_fd_);
+    if (error != 0) {
         close();
-        errno = error;
-        fail("eventfd");
     }
-    if (const int error = watch(wakeup_fd_, wakeup_token, readiness::in); error != 0) {
-        close();
-        errno = error;
-        fail("epoll_ctl");
-    }
+    return error;
+}
+
+int epoll_reactor::add_wakeup(int epoll_fd) const noexcept {
+    epoll_event event{};
+    event.events = EPOLLIN | EPOLLET;
+    event.data.u64 = wakeup_token;
+    return sys::real.epoll_ctl(epoll_fd, EPOLL_CTL_ADD, wakeup_fd_, &event) == 0 ? 0 : errno;
 }
 
 void epoll_reactor::close() noexcept {
@@ -84,6 +85,11 @@ time_point epoll_reactor::now() noexcept {
 
 int epoll_reactor::control(int operation, int fd, std::uint64_t token,
                            std::uint32_t interest) noexcept {
+    if (epoll_fd_ < 0) [[unlikely]] {
+        if (const int error = open(); error != 0) {
+            return error;
+        }
+    }
     epoll_event event{};
     event.events = to_epoll(interest) | EPOLLET;
     event.data.u64 = token;
@@ -107,13 +113,13 @@ int epoll_reactor::reset() noexcept {
     if (fresh < 0) {
         return errno;
     }
-    // Replaced under the same number, because another thread may be inside
-    // unwatch().
-    int error = sys::real.dup3(fresh, epoll_fd_, O_CLOEXEC) < 0 ? errno : 0;
-    sys::real.close(fresh);
-    if (error == 0) {
-        error = watch(wakeup_fd_, wakeup_token, readiness::in);
+    int error = add_wakeup(fresh);
+    // Replaced under the same number, because another thread may be inside unwatch(), and last, so
+    // that until then nothing has changed.
+    while (error == 0 && sys::real.dup3(fresh, epoll_fd_, O_CLOEXEC) < 0) {
+        error = errno == EINTR || errno == EBUSY ? 0 : errno; // dup(2): EBUSY is a race
     }
+    sys::real.close(fresh);
     return error;
 }
 
@@ -150,6 +156,14 @@ int epoll_reactor::wait(time_point deadline) noexcept {
 }
 
 void epoll_reactor::poll(time_point deadline, listener& to) noexcept {
+    if (epoll_fd_ < 0 && open() != 0) [[unlikely]] {
+        if (deadline != time_point::min()) {
+            const auto left = std::chrono::ceil<std::chrono::milliseconds>(
+                std::min(deadline, now() + retry_interval) - now());
+            sys::real.poll(nullptr, 0, static_cast<int>(std::max<std::int64_t>(left.count(), 0)));
+        }
+        return;
+    }
     int n = wait(deadline);
     while (n < 0 && errno == EINTR && deadline != time_point::min()) {
         n = wait(deadline);
@@ -188,6 +202,7 @@ void epoll_reactor::forked() {
     // The epoll instance is shared with the parent: closing the copy leaves it
     // alone, EPOLL_CTL_DEL would take the parent's registrations away.
     close();
+    // fork(2) has succeeded already. Without fds or memory now, whoever needs the set tries again.
     open();
 }
 

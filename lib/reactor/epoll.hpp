@@ -31,14 +31,15 @@ private:
     static constexpr std::size_t first_batch = 512;
     static constexpr std::size_t largest_batch = 8192;
 
-    void open();
+    int open() noexcept;
+    int add_wakeup(int epoll_fd) const noexcept;
     void close() noexcept;
     int control(int operation, int fd, std::uint64_t token, std::uint32_t interest) noexcept;
     int wait(time_point deadline) noexcept;
     int wait_milliseconds(time_point deadline) noexcept;
     void grow() noexcept;
 
-    int epoll_fd_ = -1;
+    int epoll_fd_ = -1; ///< with wakeup_fd_; -1: not opened again since a fork
     int wakeup_fd_ = -1;
     bool nanoseconds_ = true; ///< epoll_pwait2 works: Linux 5.11, and no seccomp
                               ///< filter against it

@@ -67,7 +67,7 @@ public:
     virtual void interrupt() noexcept = 0;
 
     /// In the child of a fork: drops everything inherited without touching the parent's
-    /// registrations, and starts empty.
+    /// registrations, and starts empty. What it lacks the resources for it makes later.
     virtual void forked() = 0;
 };
 

@@ -5,7 +5,7 @@
 
 namespace tendril::detail {
 
-void hub_began(hub_core& hub) noexcept {
+void hub_began(hub_core& hub) {
     shim::hub_began(hub);
 }
 

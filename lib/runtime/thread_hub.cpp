@@ -7,8 +7,10 @@
 
 #include <chrono>
 #include <cstdio>
+#include <cstdlib>
 #include <memory>
 #include <mutex>
+#include <new>
 #include <pthread.h>
 #include <sys/syscall.h>
 #include <system_error>
@@ -61,6 +63,11 @@ void forked_child() {
     pthread_atfork([] { hubs().mutex.lock(); }, [] { hubs().mutex.unlock(); }, &forked_child);
 }
 
+void keep_for_others(hub_core& hub) {
+    const std::lock_guard lock(hubs().mutex);
+    hubs().idle.push_back(&hub);
+}
+
 void give_back(hub_core& hub) {
     hub_ends(hub);
     const time_point give_up = hub.now() + settings().exit_grace;
@@ -70,8 +77,7 @@ void give_back(hub_core& hub) {
                      "tendril: a thread ended before %zu of its fibers did; they are abandoned\n",
                      abandoned);
     }
-    const std::lock_guard lock(hubs().mutex);
-    hubs().idle.push_back(&hub);
+    keep_for_others(hub);
 }
 
 /// Ends the thread's hub among its thread_local objects, which the fibers that still run may use.
@@ -96,11 +102,21 @@ void end_late(void*) {
     }
 }
 
-/// Arms both for the calling thread.
+/// Arms both for the calling thread. Before its hub is attached, for either may fail.
 void end_with_thread(hub_core& hub) {
+    // glibc ends the process when it finds no memory to remember a thread_local object's destructor
+    // in. A freed block that is larger than what the allocator keeps by size will serve it.
+    constexpr std::size_t ample = 4096;
+    void* const block = std::malloc(ample);
+    if (block == nullptr) {
+        throw std::bad_alloc();
+    }
+    std::free(block);
     static thread_local thread_end end;
     end.armed = true;
-    pthread_setspecific(hubs().end_key, &hub);
+    if (const int error = pthread_setspecific(hubs().end_key, &hub); error != 0) {
+        throw std::system_error(error, std::system_category(), "pthread_setspecific");
+    }
 }
 
 void begin() {
@@ -122,8 +138,9 @@ hub_core& take_or_make() {
     if (!hubs().begun) {
         begin();
     }
+    // First, so that giving back cannot fail, nor a hub that was made be lost.
+    hubs().idle.reserve(hubs().all.size() + 1);
     hubs().all.push_back(std::make_unique<hub_core>(std::make_unique<epoll_reactor>()));
-    hubs().idle.reserve(hubs().all.size()); // so that giving back cannot fail
     return *hubs().all.back();
 }
 
@@ -131,9 +148,17 @@ hub_core& take_or_make() {
 
 hub_core& make_thread_hub() {
     hub_core& hub = take_or_make();
-    hub.attach_thread();
-    end_with_thread(hub);
-    hub_began(hub);
+    try {
+        end_with_thread(hub);
+        hub.attach_thread();
+        hub_began(hub);
+    } catch (...) {
+        if (hub_core::current_or_null() == &hub) {
+            hub.detach_thread(time_point::min());
+        }
+        keep_for_others(hub);
+        throw;
+    }
     return hub;
 }
 

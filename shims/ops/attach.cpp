@@ -13,8 +13,10 @@
 
 #include <cstdio>
 #include <dlfcn.h>
+#include <memory>
 #include <new>
 #include <system_error>
+#include <utility>
 
 namespace tendril::detail::shim {
 
@@ -108,18 +110,17 @@ void report_once(const char* what) noexcept {
 /// A thread's share in the totals, and the end of its slot.
 class thread_share final : public hub_extension {
 public:
-    explicit thread_share(totals_entry& entry) noexcept
-        : entry_(entry) {}
+    void enter(hub_core& hub) { entry_ = &shim::enter(hub); }
     void ending() noexcept override {
         if (with_shim == relation::served) {
             *side.slot() = side.idle;
             shim_slot = nullptr;
         }
-        retire(entry_);
+        retire(*entry_);
     }
 
 private:
-    totals_entry& entry_;
+    totals_entry* entry_ = nullptr;
 };
 
 } // namespace
@@ -128,14 +129,10 @@ bool alone() noexcept {
     return with_shim == relation::alone || with_shim == relation::stranger;
 }
 
-void hub_began(hub_core& hub) noexcept {
-    try {
-        hub.extension(extension_slot::shim) = std::make_unique<thread_share>(enter(hub));
-    } catch (const std::bad_alloc&) {
-        // Without it the thread's end cannot give its slot back.
-        report_once("no memory");
-        return;
-    }
+void hub_began(hub_core& hub) {
+    auto share = std::make_unique<thread_share>();
+    share->enter(hub);
+    hub.extension(extension_slot::shim) = std::move(share);
     switch (with_shim) {
     case relation::alone:
         break;

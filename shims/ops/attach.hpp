@@ -9,8 +9,9 @@ namespace shim {
 
 /// To be called on the thread whose hub has just begun: from now on that thread's blocking calls
 /// come to the operations, if a shim is in the process and serves this copy of the library. Another
-/// copy's thread is left to libc, with a message. The thread's end undoes it by itself.
-void hub_began(hub_core& hub) noexcept;
+/// copy's thread is left to libc, with a message. The thread's end undoes it by itself. Throws
+/// std::bad_alloc, and then nothing has changed.
+void hub_began(hub_core& hub);
 
 } // namespace shim
 } // namespace tendril::detail

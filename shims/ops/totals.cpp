@@ -5,6 +5,8 @@
 #include "sys/calls.hpp"
 
 #include <cstdlib>
+#include <memory>
+#include <new>
 #include <pthread.h>
 
 namespace tendril::detail::shim {
@@ -73,13 +75,15 @@ totals_entry& enter(hub_core& hub) {
             return *e;
         }
     }
-    auto* const e = new totals_entry;
+    auto made = std::make_unique<totals_entry>();
+    // Twice would not matter: in_child starts from all there was.
+    if (entries.load() == nullptr && pthread_atfork(nullptr, nullptr, in_child) != 0) {
+        throw std::bad_alloc();
+    }
+    totals_entry* const e = made.release();
     e->hub = &hub;
     e->in_use = true;
     e->next = entries.load();
-    if (e->next == nullptr) {
-        pthread_atfork(nullptr, nullptr, in_child);
-    }
     while (!entries.compare_exchange_weak(e->next, e)) {
     }
     return *e;

@@ -179,6 +179,54 @@ TEST(reused_number, serves_the_new_connection_only) {
     }
 }
 
+// An edge has woken both; the first to run closes the fd, and its number means another connection
+// by the time the second one runs.
+TEST(reused_number, is_not_read_by_who_was_woken_for_the_old_connection) {
+    fd_pair old = tcp_pair();
+    fd_pair fresh = tcp_pair();
+    put(fresh.b, "not yours");
+    std::vector<tendril::fiber<std::string>> readers;
+    for (int i = 0; i < 3; ++i) {
+        readers.push_back(tendril::spawn([&] {
+            const std::string got = read_some(old.a);
+            if (got.empty()) {
+                EXPECT_EQ(io::dup2(fresh.a, old.a), old.a);
+            }
+            return got;
+        }));
+    }
+    settle();
+    old.b.reset(); // wakes all
+    EXPECT_EQ(readers[0].get(), "");
+    EXPECT_EQ(readers[1].get(), bad_fd);
+    EXPECT_EQ(readers[2].get(), bad_fd);
+    EXPECT_EQ(read_some(old.a), "not yours");
+}
+
+TEST(reused_number, is_not_written_by_who_was_woken_for_the_old_connection) {
+    fd_pair old = unix_pair();
+    fd_pair fresh = unix_pair();
+    while (::send(old.a, "x", 1, MSG_DONTWAIT) == 1) {
+    }
+    std::vector<tendril::fiber<ssize_t>> writers;
+    for (int i = 0; i < 2; ++i) {
+        writers.push_back(tendril::spawn([&] {
+            io::options o;
+            const ssize_t n = io::send(old.a, "old", 3, MSG_NOSIGNAL, o);
+            if (n == -EPIPE) {
+                EXPECT_EQ(io::dup2(fresh.a, old.a), old.a);
+            }
+            return n;
+        }));
+    }
+    settle();
+    old.b.reset();
+    EXPECT_EQ(writers[0].get(), -EPIPE);
+    EXPECT_EQ(writers[1].get(), -EBADF);
+    put(old.a, "new");
+    EXPECT_EQ(read_some(fresh.b), "new");
+}
+
 // Closed by a raw system call, and the number used again: the registration is gone, and only the
 // verification after a while can notice.
 TEST(closed_behind_our_back, a_later_wait_is_registered_anew) {
