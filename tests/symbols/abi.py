@@ -16,10 +16,6 @@ import sys
 SOURCE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
 GUESTS = {"tendril/boost_fiber.hpp"}  # a header whose users bring Boost
 
-# Instances that stand for the templates that users' own libraries may pass among each other.
-INSTANCES = ["tendril::v1::fiber<void>", "tendril::v1::fiber<int>", "tendril::detail::result_task<int>",
-             "tendril::detail::result_task<int&>"]
-
 SHORT = {
     "std::__cxx11::basic_string<char, std::char_traits<char>, std::allocator<char> >": "std::string",
     "std::basic_string_view<char, std::char_traits<char> >": "std::string_view",
@@ -34,16 +30,30 @@ INTRODUCTION = f"""\
 """
 
 
-def output(*command, text=None):
-    done = subprocess.run(command, input=text, capture_output=True, text=True)
+def run(*command, text=None):
+    return subprocess.run(command, input=text, capture_output=True, text=True)
+
+
+def output(*command):
+    done = run(*command)
     if done.returncode:
         raise RuntimeError(f"{command}\n{done.stderr}")
     return done.stdout
 
 
-def clang(include, code, *options):
-    return output("clang++", "-std=c++17", "-I", include, "-fsyntax-only", "-x", "c++", *options, "-",
-                  text=includes(include) + code)
+def clang(include, probes, *options):
+    """What clang says of the headers and the probes, each a line; those that don't compile are left out."""
+    probes = list(probes)
+    while True:
+        code = includes(include) + "".join(f"/* probe {i} */ {probe}\n" for i, probe in enumerate(probes))
+        done = run("clang++", "-std=c++17", "-I", include, "-fsyntax-only", "-x", "c++", *options, "-",
+                   text=code)
+        wrong = {int(number) for number in re.findall(r"/\* probe (\d+) \*/", done.stderr)}
+        if done.returncode and not wrong:
+            raise RuntimeError(done.stderr)
+        if not done.returncode:
+            return done.stdout
+        probes = [probe for i, probe in enumerate(probes) if i not in wrong]
 
 
 def includes(include):
@@ -61,7 +71,7 @@ class Headers:
         self.records = []    # complete, nameable ones
         self.virtual = {}    # record: its own virtual functions in order
         self.enumerations = {}
-        text = clang(include, "", "-Xclang", "-ast-dump=json", "-Xclang", "-ast-dump-filter=tendril")
+        text = clang(include, [], "-Xclang", "-ast-dump=json", "-Xclang", "-ast-dump-filter=tendril")
         decoder, at = json.JSONDecoder(), 0
         while at < len(text.rstrip()):
             node, at = decoder.raw_decode(text, at + len(text[at:]) - len(text[at:].lstrip()))
@@ -76,6 +86,8 @@ class Headers:
                 self.read(inner, scope + name + "::" if kind == "NamespaceDecl" else scope)
         elif kind == "CXXRecordDecl" and node.get("completeDefinition") and name:
             self.read_record(node, scope + name)
+        elif kind == "ClassTemplateDecl":
+            self.read_template(node, scope + name)
         elif kind == "EnumDecl" and name:
             self.read_enumeration(node, scope + name)
         elif "mangledName" in node and kind != "VarDecl":
@@ -89,8 +101,17 @@ class Headers:
         for inner in node.get("inner", []):
             if inner["kind"] == "AccessSpecDecl":
                 nameable = inner["access"] == "public"
-            elif nameable or inner["kind"] not in ("CXXRecordDecl", "EnumDecl"):
+            elif nameable or inner["kind"] not in ("CXXRecordDecl", "ClassTemplateDecl", "EnumDecl"):
                 self.read(inner, name + "::")
+
+    def read_template(self, node, name):
+        """One instance, if int will do, stands for what users' own libraries may pass among each other."""
+        kinds = [inner["kind"] for inner in node["inner"]]
+        complete = any(inner.get("completeDefinition") for inner in node["inner"]
+                       if inner["kind"] == "CXXRecordDecl")
+        pack = any(inner.get("isParameterPack") for inner in node["inner"])
+        if complete and not pack and kinds[:2] == ["TemplateTypeParmDecl", "CXXRecordDecl"]:
+            self.records.append(f"{name}<int>")
 
     def read_enumeration(self, node, name):
         value, values = -1, []
@@ -160,10 +181,10 @@ def tidy(text):
 
 def layouts(include, records, *options):
     """record: its lines, which go into unnamed members and stop at named types."""
-    probe = "".join(f"unsigned long size_{i} = sizeof({name});\n" for i, name in enumerate(records))
-    text = clang(include, probe, "-Xclang", "-fdump-record-layouts",
+    probes = [f"static_assert(sizeof({name}) != 0);" for name in records]
+    text = clang(include, probes, "-Xclang", "-fdump-record-layouts",
                  "-Xclang", "-fdump-record-layouts-canonical", *options)
-    wanted = {name.replace("v1::", "").replace("int&", "int &"): name for name in records}
+    wanted = {name.replace("v1::", ""): name for name in records}
     found = {}
     for block in text.split("*** Dumping AST Record Layout\n"):
         head, *members = block.splitlines() or [""]
@@ -187,7 +208,7 @@ def dump(library, shim, include=os.path.join(SOURCE, "include")):
     for version, lines in symbol_lines(library, headers).items():
         text += f"\n{soname(library)} exports, with version {version}\n\n" + "\n".join(lines) + "\n"
     text += "\nRecords: the offsets of their members, their virtual functions\n"
-    for name, lines in sorted(layouts(include, headers.records + INSTANCES).items()):
+    for name, lines in sorted(layouts(include, headers.records).items()):
         virtual = [f"  virtual {function}" for function in headers.virtual.get(name, [])]
         text += "\n" + "\n".join(lines + virtual) + "\n"
     text += "\nEnumerations\n\n"
