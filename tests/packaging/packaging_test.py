@@ -98,15 +98,32 @@ class InstallTree(unittest.TestCase):
         run("make", "-j2", "-C", os.path.join(folder, "makefile"), **self.pkg_config)
         check_programs(self, os.path.join(folder, "makefile"), PROGRAMS, self.libdir)
 
-    def test_one_line(self):
+    def one_line(self, name, words):
+        """Compiles by what a user types."""
         # The shell would split a path with a space in it.
         prefix = os.path.join(self.scratch, "link")
-        os.symlink(self.prefix, prefix)
-        command = ("c++ -std=c++17 program.cpp -o $0/cpp_shared_shim"
-                   " $(pkg-config --cflags --libs tendril tendril_shim)")
-        run("sh", "-c", command, self.scratch, cwd=CONSUMERS,
+        if not os.path.exists(prefix):
+            os.symlink(self.prefix, prefix)
+        program = "program." + name.split("_")[0]
+        run("sh", "-c", f"{words.format(program)} -o $0/{name}", self.scratch, cwd=CONSUMERS,
             PKG_CONFIG_PATH=os.path.join(prefix, "lib", "pkgconfig"))
-        check_programs(self, self.scratch, ["cpp_shared_shim"], self.libdir)
+        check_programs(self, self.scratch, [name], self.libdir)
+
+    def test_one_line(self):
+        self.one_line("cpp_shared_plain", "c++ -std=c++17 {} $(pkg-config --cflags --libs tendril)")
+        self.one_line("c_shared_shim", "cc -std=c99 {} $(pkg-config --cflags --libs tendril tendril_shim)")
+        # glibc warns of what a static program cannot look up.
+        self.one_line("cpp_static_plain",
+                      "c++ -std=c++17 -static {} $(pkg-config --static --cflags --libs tendril)")
+
+    def test_each_linker(self):
+        archives = ("$(pkg-config --static --libs tendril tendril_shim"
+                    " | sed 's/-l\\(tendril[a-z_]*\\)/-l:lib\\1.a/g')")
+        for linker in ("bfd", "gold", "lld"):
+            if shutil.which("ld." + linker):
+                compiler = f"c++ -std=c++17 -fuse-ld={linker} {{}} $(pkg-config --cflags tendril)"
+                self.one_line("cpp_shared_shim", f"{compiler} $(pkg-config --libs tendril tendril_shim)")
+                self.one_line("cpp_static_shim", f"{compiler} {archives}")
 
 
 if __name__ == "__main__":
