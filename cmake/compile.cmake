@@ -11,6 +11,7 @@ set(CMAKE_CXX_VISIBILITY_PRESET hidden)
 set(CMAKE_VISIBILITY_INLINES_HIDDEN ON)
 set(CMAKE_C_VISIBILITY_PRESET hidden)
 set(CMAKE_POSITION_INDEPENDENT_CODE ON)
+set(CMAKE_UNITY_BUILD OFF) # a parent project may want it of its own sources
 
 add_library(tendril_warnings INTERFACE)
 target_compile_options(tendril_warnings INTERFACE -Wall -Wextra -Wpedantic -Wconversion -Wshadow)

@@ -32,5 +32,5 @@ add_library(tendril::shim ALIAS tendril_shim_link)
 add_library(tendril_shim_static INTERFACE)
 target_link_libraries(tendril_shim_static
                       INTERFACE $<LINK_LIBRARY:WHOLE_ARCHIVE,tendril_shim_archive> ${CMAKE_DL_LIBS})
-target_link_options(tendril_shim_static INTERFACE LINKER:--export-dynamic-symbol=tendril_shim_*)
+target_link_options(tendril_shim_static INTERFACE LINKER:--export-dynamic-symbol=tendril_shim_attach_v1)
 add_library(tendril::shim_static ALIAS tendril_shim_static)

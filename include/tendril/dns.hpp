@@ -24,11 +24,15 @@ inline namespace v1 {
 /// ("127.0.0.1:5353,[::1]") replaces the name servers of resolv.conf.
 namespace dns {
 
+/// AF_UNSPEC, AF_INET, AF_INET6.
 enum class family { any, ipv4, ipv6 };
+
+/// SOCK_STREAM, SOCK_DGRAM.
 enum class transport { tcp, udp };
 
+/// When to give up, absolute; no_deadline: never.
 using deadline = std::chrono::steady_clock::time_point;
-inline constexpr deadline no_deadline = deadline::max();
+inline constexpr deadline no_deadline = deadline::max(); ///< wait as long as it takes
 
 /// How to look a name up. Every member has a default.
 struct options {

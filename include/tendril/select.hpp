@@ -132,6 +132,7 @@ auto on_receive(channel<T>& from, Handler handler) {
                   "the handler takes a std::optional<T>: nothing if the channel is closed");
     return detail::receive_case<T, Handler>(from, std::move(handler));
 }
+/// Likewise, from the receiving end.
 template <typename T, typename Handler>
 auto on_receive(const receiver<T>& from, Handler handler) {
     return on_receive(detail::select_access::both(from), std::move(handler));
@@ -143,6 +144,7 @@ template <typename T, typename Handler = detail::do_nothing>
 auto on_send(channel<T>& to, detail::identity<T>&& value, Handler handler = {}) {
     return detail::send_case<T, Handler>(to, std::move(value), std::move(handler));
 }
+/// Likewise, to the sending end.
 template <typename T, typename Handler = detail::do_nothing>
 auto on_send(const sender<T>& to, detail::identity<T>&& value, Handler handler = {}) {
     return on_send(detail::select_access::both(to), std::move(value), std::move(handler));
@@ -153,6 +155,7 @@ template <typename Rep, typename Period, typename Handler = detail::do_nothing>
 auto on_timeout(const std::chrono::duration<Rep, Period>& duration, Handler handler = {}) {
     return detail::idle_case<Handler>(detail::deadline_after(duration), std::move(handler));
 }
+/// Likewise, until a point in time.
 template <typename Clock, typename Duration, typename Handler = detail::do_nothing>
 auto on_timeout(const std::chrono::time_point<Clock, Duration>& deadline, Handler handler = {}) {
     return detail::idle_case<Handler>(detail::deadline_at(deadline), std::move(handler));

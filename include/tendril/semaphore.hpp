@@ -77,6 +77,7 @@ private:
     detail::semaphore_core core_;
 };
 
+/// One that is taken or free.
 using binary_semaphore = counting_semaphore<1>;
 
 } // namespace v1

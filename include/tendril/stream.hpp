@@ -16,6 +16,7 @@ namespace tendril {
 inline namespace v1 {
 namespace net {
 
+/// Which way of a connection.
 enum class direction { receive, send, both };
 
 /// Bytes in order, both ways, between two ends: what tcp_stream and unix_stream have in common.

@@ -12,7 +12,9 @@ import unittest
 
 INCLUDE = os.path.join(os.environ["TENDRIL_TEST_SOURCE_DIR"], "include")
 WARNINGS = ["-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Wshadow", "-Werror"]
-LANGUAGES = {".hpp": ("c++", "c++17", ["g++", "clang++"]), ".h": ("c", "c99", ["gcc", "clang"])}
+# As what a header is compiled, by whom.
+LANGUAGES = {".hpp": [("c++", "c++17", ["g++", "clang++"])],
+             ".h": [("c", "c99", ["gcc", "clang"]), ("c++", "c++17", ["g++", "clang++"])]}
 FOREIGN = re.compile(r"/boost/|/ares\w*\.h|/openssl/|/sys/epoll\.h|/liburing")
 GUESTS = {"tendril/boost_fiber.hpp"}  # names Boost's types, on purpose
 
@@ -44,18 +46,67 @@ class PublicHeaders(unittest.TestCase):
         with concurrent.futures.ThreadPoolExecutor(2) as pool:
             runs = []
             for header in public_headers():
-                language, standard, compilers = LANGUAGES[os.path.splitext(header)[1]]
-                for compiler in filter(shutil.which, compilers):
-                    runs.append(pool.submit(compile_alone, header, compiler, language, standard))
+                for language, standard, compilers in LANGUAGES[os.path.splitext(header)[1]]:
+                    for compiler in filter(shutil.which, compilers):
+                        runs.append(pool.submit(compile_alone, header, compiler, language, standard))
             self.assertTrue(runs, "no header or no compiler")
             wrong = [message for message in (run.result() for run in runs) if message]
         self.assertEqual(wrong, [], "\n".join(wrong))
 
-    def test_macros_carry_the_prefix(self):
+    def test_umbrella_has_them_all(self):
+        rule = subprocess.run(["c++", "-std=c++17", "-MM", "-I", INCLUDE,
+                               os.path.join(INCLUDE, "tendril", "tendril.hpp")],
+                              check=True, capture_output=True, text=True).stdout
+        included = {os.path.relpath(path, INCLUDE) for path in rule.replace("\\\n", "").split()[1:]}
+        headers = {header for header in public_headers() if header.endswith(".hpp")} - GUESTS
+        self.assertEqual(headers, included)
+
+
+class Names(unittest.TestCase):
+    """What a program gets by including all headers, beside what the system headers in them bring."""
+
+    def brought(self, language, standard, ending, what):
+        """The lines that `what` makes of a compiler's output with our headers and not without."""
+        headers = [header for header in public_headers() if header.endswith(ending) and header not in GUESTS]
+        systems = set()
         for header in public_headers():
-            with open(os.path.join(INCLUDE, header)) as file:
-                defined = re.findall(r"^\s*#\s*define\s+(\w+)", file.read(), re.M)
-            self.assertEqual([name for name in defined if not name.startswith("TENDRIL_")], [], header)
+            if header in headers:
+                with open(os.path.join(INCLUDE, header)) as file:
+                    systems |= set(re.findall(r"^\s*#\s*include\s+<(?!tendril)(.*)>", file.read(), re.M))
+        seen = []
+        for names in (sorted(systems), sorted(systems) + headers):
+            source = "".join(f"#include <{name}>\n" for name in names)
+            seen.append(what(["-x", language, f"-std={standard}", "-I", INCLUDE, "-"], source))
+        self.assertTrue(seen[0])
+        return sorted(seen[1] - seen[0])
+
+    def output(self, compiler, options, source):
+        done = subprocess.run([compiler, *options], input=source, capture_output=True, text=True)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        return done.stdout
+
+    def macros(self, options, source):
+        return set(re.findall(r"#define (\w+)", self.output("cc", ["-dM", "-E", *options], source)))
+
+    def globals(self, options, source):
+        """The declarations outside of all namespaces, but those that the compiler makes up."""
+        tree = self.output("clang", ["-fsyntax-only", "-Xclang", "-ast-dump", "-fno-color-diagnostics",
+                                     *options], source)
+        lines = re.findall(r"^[|`]-\w+Decl 0x.*?> \S*(?:line|col|:\d+):\d+ (.*)", tree, re.M)
+        return {re.sub(r"^((implicit|referenced|used|struct|class|union|enum) )*", "", line) for line in lines}
+
+    def test_macros_are_ours(self):
+        for language in (("c++", "c++17", ".hpp"), ("c", "c99", ".h")):
+            names = self.brought(*language, self.macros)
+            self.assertIn("TENDRIL_EXPORT", names)
+            self.assertEqual([name for name in names if not name.startswith("TENDRIL_")], [])
+
+    @unittest.skipUnless(shutil.which("clang"), "needs clang")
+    def test_globals_are_ours(self):
+        for language, own in ((("c++", "c++17", ".hpp"), r"tendril( inline)?$"), (("c", "c99", ".h"), r"tendril_")):
+            names = self.brought(*language, self.globals)
+            self.assertTrue([name for name in names if re.match(own, name)])
+            self.assertEqual([name for name in names if not re.match(own, name)], [])
 
 
 if __name__ == "__main__":

@@ -1,95 +1,129 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSL-1.0
-"""What is installed is complete, can be moved, and serves a user's CMake and pkg-config alike."""
+"""What is installed is complete, can be moved, and serves users' builds: CMake, Meson, make, one line."""
 
 import os
 import shutil
-import subprocess
 import tempfile
 import unittest
 
-SOURCE = os.environ["TENDRIL_TEST_SOURCE_DIR"]
-BUILD = os.environ["TENDRIL_TEST_BUILD_DIR"]
-SHIM = "TENDRIL_TEST_SHIM" in os.environ
-TOOL = "TENDRIL_TEST_TOOL" in os.environ
-CONSUMER = os.path.join(SOURCE, "tests", "packaging", "consumer")
+from workshop import (CONSUMERS, PROGRAMS, SANITIZED, SOURCE, VERSION, check_programs,
+                      files_below, install, run)
 
 
-def run(*command, **environment):
-    done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, **environment})
-    if done.returncode:
-        raise AssertionError(f"{command}\n{done.stdout}{done.stderr}")
-    return done.stdout
-
-
-def files_below(top):
-    return {os.path.relpath(os.path.join(where, name), top)
-            for where, _, names in os.walk(top) for name in names}
-
-
-def install(prefix):
-    """Both builds install for a prefix that is not the one used later."""
-    if os.path.exists(os.path.join(BUILD, "CMakeCache.txt")):
-        run("cmake", "--install", BUILD, "--prefix", prefix)
-        return
-    staged = prefix + ".staged"
-    run("meson", "install", "-C", BUILD, "--no-rebuild", "--destdir", staged)
-    shutil.move(os.path.join(staged, "usr", "local"), prefix)
-
-
-@unittest.skipIf(os.environ["TENDRIL_TEST_SANITIZE"], "a user's program would need the sanitizer too")
+@unittest.skipIf(SANITIZED, "a user's program would need the sanitizer too")
 class InstallTree(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        cls.scratch = tempfile.TemporaryDirectory()
-        cls.addClassCleanup(cls.scratch.cleanup)
-        cls.prefix = os.path.join(cls.scratch.name, "moved here")
-        first = os.path.join(cls.scratch.name, "first")
+        scratch = tempfile.TemporaryDirectory()
+        cls.addClassCleanup(scratch.cleanup)
+        cls.scratch = scratch.name
+        cls.prefix = os.path.join(cls.scratch, "moved here")
+        cls.libdir = os.path.join(cls.prefix, "lib")
+        cls.pkg_config = {"PKG_CONFIG_PATH": os.path.join(cls.libdir, "pkgconfig")}
+        first = os.path.join(cls.scratch, "first")
         install(first)
         os.rename(first, cls.prefix)
-        with open(os.path.join(SOURCE, "lib", "VERSION")) as file:
-            cls.version = file.read().strip()
 
     def test_is_complete(self):
-        major = self.version.split(".")[0]
-        want = {"lib/cmake/tendril/" + name for name in
-                ("tendrilConfig.cmake", "tendrilConfigVersion.cmake", "dependencies.cmake")}
+        major = VERSION.split(".")[0]
+        want = {"bin/tendril", "share/man/man1/tendril.1"}
+        want |= {"lib/cmake/tendril/" + name for name in
+                 ("tendrilConfig.cmake", "tendrilConfigVersion.cmake", "dependencies.cmake")}
         want |= {"include/" + name for name in files_below(os.path.join(SOURCE, "include"))}
-        for library in ["tendril"] + ["tendril_shim"] * SHIM:
-            want |= {f"lib/lib{library}.{end}" for end in ("a", "so", f"so.{major}", f"so.{self.version}")}
+        for library in ["tendril", "tendril_shim"]:
+            want |= {f"lib/lib{library}.{end}" for end in ("a", "so", f"so.{major}", f"so.{VERSION}")}
             want.add(f"lib/pkgconfig/{library}.pc")
-        want |= {"bin/tendril"} if TOOL else set()
         self.assertEqual(sorted(files_below(self.prefix)), sorted(want))
 
-    def test_cmake_user(self):
-        build = os.path.join(self.scratch.name, "cmake")
-        run("cmake", "-G", "Ninja", "-S", CONSUMER, "-B", build, f"-DCMAKE_PREFIX_PATH={self.prefix}")
+    def built_by_cmake(self, name):
+        build = os.path.join(self.scratch, name)
+        run("cmake", "-G", "Ninja", "-S", os.path.join(CONSUMERS, name), "-B", build,
+            f"-DCMAKE_PREFIX_PATH={self.prefix}")
         run("cmake", "--build", build)
-        for name in ["shared", "static"]:
-            self.assertEqual(run(os.path.join(build, name)).split(), [self.version, "plain"], name)
-        for name in ["shared_shim", "static_shim"] if SHIM else []:
-            self.assertEqual(run(os.path.join(build, name)).split(), [self.version, "shim"], name)
+        return build
 
-    def pkg_config(self, *question):
-        flags = run("pkg-config", *question, PKG_CONFIG_PATH=os.path.join(self.prefix, "lib/pkgconfig"))
-        return run("bash", "-c", f"printf '%s\\n' {flags}").splitlines()
+    def test_cmake_project(self):
+        check_programs(self, self.built_by_cmake("find_package"), PROGRAMS)
 
-    def build_and_run(self, name, *flags):
-        program = os.path.join(self.scratch.name, name)
-        run("c++", "-std=c++17", os.path.join(CONSUMER, "consumer.cpp"), "-o", program, *flags)
-        return run(program, LD_LIBRARY_PATH=os.path.join(self.prefix, "lib")).split()
+    def test_cmake_project_in_c(self):
+        build = self.built_by_cmake("find_package_c")
+        check_programs(self, build, ["c_shared_plain", "c_shared_shim"])
 
-    def test_pkg_config_user(self):
-        flags = self.pkg_config("--cflags", "--libs", "tendril")
-        self.assertEqual(self.build_and_run("plain", *flags), [self.version, "plain"])
+    def find_package(self, arguments, status=0, **environment):
+        """What CMake says to find_package(tendril ARGUMENTS)."""
+        project = os.path.join(self.scratch, "find")
+        shutil.rmtree(project, ignore_errors=True)
+        os.mkdir(project)
+        with open(os.path.join(project, "CMakeLists.txt"), "w") as file:
+            file.write("cmake_minimum_required(VERSION 3.25)\nproject(find LANGUAGES C CXX)\n"
+                       f"find_package(tendril {arguments})\nmessage(STATUS found=${{tendril_FOUND}})\n")
+        said = run("cmake", "-G", "Ninja", "-S", project, "-B", os.path.join(project, "build"),
+                   f"-DCMAKE_PREFIX_PATH={self.prefix}", status=status,
+                   **environment)
+        return " ".join(said.split())
 
-    @unittest.skipUnless(SHIM, "this build has no shim")
-    def test_pkg_config_user_of_the_shim(self):
-        flags = self.pkg_config("--cflags", "--libs", "tendril_shim", "tendril")
-        self.assertEqual(self.build_and_run("shim", *flags), [self.version, "shim"])
-        flags = (self.pkg_config("--cflags", "--libs", "tendril")
-                 + self.pkg_config("--variable=whole_archive", "tendril_shim"))
-        self.assertEqual(self.build_and_run("whole", *flags), [self.version, "shim"])
+    def test_wrong_version(self):
+        said = self.find_package("99 REQUIRED", status=1)
+        self.assertIn('compatible with requested version "99"', said)
+        self.assertIn(f"tendrilConfig.cmake, version: {VERSION}", said)
+        self.assertIn("found=0", self.find_package("99 QUIET"))
+        major, minor, patch = map(int, VERSION.split("."))
+        self.find_package(f"{major}.{minor}.{patch + 1} REQUIRED", status=1)
+        self.assertIn("found=1", self.find_package(f"{major}.{minor}.{patch} EXACT REQUIRED"))
+
+    def test_components(self):
+        self.assertIn("tendril has no component tls; it has shim and static",
+                      self.find_package("REQUIRED COMPONENTS shim tls", status=1))
+        self.assertIn("found=0", self.find_package("QUIET COMPONENTS tls"))
+        self.assertIn("found=1", self.find_package("REQUIRED COMPONENTS shim OPTIONAL_COMPONENTS tls"))
+
+    def test_static_without_cares(self):
+        nowhere = {"PKG_CONFIG_LIBDIR": os.path.join(self.scratch, "nowhere")}
+        self.assertIn("tendril needs c-ares 1.18 or newer (Debian: libc-ares-dev pkg-config)",
+                      self.find_package("REQUIRED COMPONENTS static", status=1, **nowhere))
+        self.assertIn("found=0", self.find_package("QUIET COMPONENTS static", **nowhere))
+        self.assertIn("found=1", self.find_package("REQUIRED", **nowhere))
+
+    def test_meson_project(self):
+        build = os.path.join(self.scratch, "meson")
+        run("meson", "setup", "--wrap-mode=nofallback", build, os.path.join(CONSUMERS, "meson"),
+            **self.pkg_config)
+        run("ninja", "-C", build)
+        check_programs(self, build, PROGRAMS, self.libdir)
+
+    def test_makefile(self):
+        folder = os.path.join(self.scratch, "consumers")
+        shutil.copytree(CONSUMERS, folder)
+        run("make", "-j2", "-C", os.path.join(folder, "makefile"), **self.pkg_config)
+        check_programs(self, os.path.join(folder, "makefile"), PROGRAMS, self.libdir)
+
+    def one_line(self, name, words):
+        """Compiles by what a user types."""
+        # The shell would split a path with a space in it.
+        prefix = os.path.join(self.scratch, "link")
+        if not os.path.exists(prefix):
+            os.symlink(self.prefix, prefix)
+        program = "program." + name.split("_")[0]
+        run("sh", "-c", f"{words.format(program)} -o $0/{name}", self.scratch, cwd=CONSUMERS,
+            PKG_CONFIG_PATH=os.path.join(prefix, "lib", "pkgconfig"))
+        check_programs(self, self.scratch, [name], self.libdir)
+
+    def test_one_line(self):
+        self.one_line("cpp_shared_plain", "c++ -std=c++17 {} $(pkg-config --cflags --libs tendril)")
+        self.one_line("c_shared_shim", "cc -std=c99 {} $(pkg-config --cflags --libs tendril tendril_shim)")
+        # glibc warns of what a static program cannot look up.
+        self.one_line("cpp_static_plain",
+                      "c++ -std=c++17 -static {} $(pkg-config --static --cflags --libs tendril)")
+
+    def test_each_linker(self):
+        archives = ("$(pkg-config --static --libs tendril tendril_shim"
+                    " | sed 's/-l\\(tendril[a-z_]*\\)/-l:lib\\1.a/g')")
+        for linker in ("bfd", "gold", "lld"):
+            if shutil.which("ld." + linker):
+                compiler = f"c++ -std=c++17 -fuse-ld={linker} {{}} $(pkg-config --cflags tendril)"
+                self.one_line("cpp_shared_shim", f"{compiler} $(pkg-config --libs tendril tendril_shim)")
+                self.one_line("cpp_static_shim", f"{compiler} {archives}")
 
 
 if __name__ == "__main__":

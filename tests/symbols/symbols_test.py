@@ -10,6 +10,8 @@ import unittest
 SOURCE = os.environ["TENDRIL_TEST_SOURCE_DIR"]
 LIBRARY = os.environ["TENDRIL_TEST_LIBRARY"]
 SHIM = os.environ.get("TENDRIL_TEST_SHIM")
+with open(os.path.join(SOURCE, "lib", "VERSION")) as file:
+    MAJOR = file.read().split(".")[0]
 SYMBOLS = os.path.join(SOURCE, "shims", "symbols.def")
 
 # What the Itanium ABI emits besides a function: tables, type information, thunks, guards.
@@ -42,9 +44,13 @@ class Libtendril(unittest.TestCase):
         self.assertEqual([name for name in names if not OWN.match(name)], [])
 
     def test_soname_is_the_major_version(self):
-        with open(os.path.join(SOURCE, "lib", "VERSION")) as file:
-            major = file.read().split(".")[0]
-        self.assertIn(f"[libtendril.so.{major}]", output("readelf", "-d", LIBRARY))
+        self.assertIn(f"[libtendril.so.{MAJOR}]", output("readelf", "-d", LIBRARY))
+
+    def test_symbols_carry_the_major_version(self):
+        lines = output("nm", "-D", "--defined-only", "--format=posix", LIBRARY).splitlines()
+        names = [line.split()[0] for line in lines if line.split()[1] != "A"]
+        self.assertTrue(names)
+        self.assertEqual([name for name in names if not name.endswith(f"@@TENDRIL_{MAJOR}")], [])
 
 
 @unittest.skipUnless(SHIM, "this build has no shim")
@@ -52,9 +58,13 @@ class Shim(unittest.TestCase):
     def test_needs_only_libc(self):
         self.assertLessEqual(needed(SHIM), {"libc.so.6", "ld-linux-x86-64.so.2", "ld-linux-aarch64.so.1"})
 
+    def test_soname_is_the_major_version(self):
+        self.assertIn(f"[libtendril_shim.so.{MAJOR}]", output("readelf", "-d", SHIM))
+
     def test_exports_exactly_its_table(self):
         with open(SYMBOLS) as file:
-            table = set(re.findall(r"^\s*TENDRIL_(?:SYMBOL|VARIADIC|(?:VARIADIC_)?ALIAS|CHECKED)\(\s*(\w+)", file.read(), re.M))
+            table = set(re.findall(r"^\s*TENDRIL_(?:SYMBOL|VARIADIC|(?:VARIADIC_)?ALIAS|CHECKED)\(\s*(\w+)",
+                                   file.read(), re.M))
         names = {name for name in exported(SHIM) if not name.startswith("tendril_shim_")}
         self.assertEqual(sorted(table - names), [], "in the table, not exported")
         self.assertEqual(sorted(names - table), [], "exported, not in the table")
