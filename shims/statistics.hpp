@@ -100,7 +100,9 @@ inline void write_statistics(const char* pattern, const tendril_shim_numbers& nu
                        ? ::open(name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666)
                        : -1;
     if (fd < 0 || write_original(fd, out.data(), out.size()) != static_cast<ssize_t>(out.size())) {
-        dprintf(STDERR_FILENO, "tendril: TENDRIL_STATS: %s: %s\n", name, strerror(errno));
+        dprintf(STDERR_FILENO,
+                "tendril: TENDRIL_STATS: %s: %s; valid is the name of a file that can be written\n",
+                name, strerror(errno));
     }
     if (fd >= 0) {
         close_original(fd);

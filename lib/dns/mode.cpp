@@ -10,14 +10,14 @@ namespace tendril::detail::dns {
 resolver_mode mode() {
     static const resolver_mode read = [] {
         const char* variable = std::getenv("TENDRIL_RESOLVER");
-        const std::string_view name = variable != nullptr ? variable : "ares";
+        const std::string_view name = variable != nullptr ? variable : "";
         if (name == "thread") {
             return resolver_mode::thread;
         }
         if (name == "block") {
             return resolver_mode::block;
         }
-        if (name != "ares") {
+        if (name != "ares" && !name.empty()) {
             std::fprintf(stderr,
                          "tendril: TENDRIL_RESOLVER=%s is not valid: ares, thread or block\n",
                          variable);

@@ -9,8 +9,18 @@
 namespace tendril::detail {
 namespace {
 
+/// Null if it is not set, or empty, which is the same.
+const char* value_of(const char* variable) {
+    const char* const text = std::getenv(variable);
+    return text != nullptr && *text != '\0' ? text : nullptr;
+}
+
+void refuse(const char* variable, const char* text, const char* valid) {
+    std::fprintf(stderr, "tendril: %s=%s is not valid: %s\n", variable, text, valid);
+}
+
 void read_milliseconds(const char* variable, std::chrono::milliseconds& value) {
-    const char* text = std::getenv(variable);
+    const char* text = value_of(variable);
     if (text == nullptr) {
         return;
     }
@@ -18,15 +28,14 @@ void read_milliseconds(const char* variable, std::chrono::milliseconds& value) {
     int number = 0;
     const auto [rest, error] = std::from_chars(text, end, number);
     if (error != std::errc() || rest != end || number < 0) {
-        std::fprintf(stderr, "tendril: %s=%s is not valid: a number of milliseconds, 0 or more\n",
-                     variable, text);
+        refuse(variable, text, "a number of milliseconds, from 0 to 2147483647");
         return;
     }
     value = std::chrono::milliseconds(number);
 }
 
 void read_guard(const char* variable, guard_method& value) {
-    const char* text = std::getenv(variable);
+    const char* text = value_of(variable);
     if (text == nullptr) {
         return;
     }
@@ -37,8 +46,7 @@ void read_guard(const char* variable, guard_method& value) {
     } else if (std::strcmp(text, "canary") == 0) {
         value = guard_method::canary;
     } else {
-        std::fprintf(stderr, "tendril: %s=%s is not valid: kernel, mprotect or canary\n", variable,
-                     text);
+        refuse(variable, text, "kernel, mprotect or canary");
     }
 }
 

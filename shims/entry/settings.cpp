@@ -42,13 +42,20 @@ engagement read_engagement(const char* value) noexcept {
 void read_settings() noexcept {
     setting.engage = read_engagement(value_of("TENDRIL_ENGAGE"));
     setting.stats = value_of("TENDRIL_STATS");
-    const char* const debug = value_of("TENDRIL_DEBUG");
-    setting.debug = debug != nullptr && strcmp(debug, "0") != 0;
+    if (const char* const value = value_of("TENDRIL_DEBUG")) {
+        setting.debug = strcmp(value, "1") == 0;
+        if (!setting.debug && strcmp(value, "0") != 0) {
+            refuse("TENDRIL_DEBUG", value, strlen(value), "0, 1");
+        }
+    }
 
     if (const char* const value = value_of("TENDRIL_SHIM")) {
         const family_list list = parse_families(value);
         if (list.unknown != nullptr) {
             refuse("TENDRIL_SHIM", list.unknown, list.unknown_size, valid_families);
+        }
+        if (list.families == 0) {
+            refuse("TENDRIL_SHIM", value, strlen(value), valid_families);
         }
         setting.families = list.families;
     }

@@ -3,7 +3,7 @@
    libtendril_shim, and where it called crawl_page() it now spawns a fiber that does. The client
    itself, legacy/crawler.c, is the same object file.
 
-   04_legacy_crawler URL [PAGES] */
+   13_legacy_crawler URL [PAGES] */
 #include "legacy/crawler.h"
 
 #include <tendril.h>
@@ -71,7 +71,7 @@ int main(int argc, char** argv) {
         most = atol(argv[2]);
     }
     if (argc < 2 || argc > 3 || most < 1 || crawl_parse_url(argv[1], &start) != 0) {
-        fprintf(stderr, "usage: 04_legacy_crawler http://HOST[:PORT][/PATH] [PAGES]\n");
+        fprintf(stderr, "usage: 13_legacy_crawler http://HOST[:PORT][/PATH] [PAGES]\n");
         return 2;
     }
     signal(SIGPIPE, SIG_IGN);

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: BSL-1.0
 //
 // The same three errands, one after the other and at once: what waits in a fiber holds up that
-// fiber alone. The thread sleeps only when all of them wait.
+// fiber alone. The thread sleeps only when all of them wait, so the second time they take as long
+// as the slowest. Try: sleep by ::sleep(1) instead; without the shim that blocks the thread, and
+// nothing is gained. Run: build/dev/bin/02_sequential_and_concurrent
 
 #include <tendril/tendril.hpp>
 
@@ -23,7 +25,11 @@ double seconds_since(clock_type::time_point start) {
     return std::chrono::duration<double>(clock_type::now() - start).count();
 }
 
-int main() {
+int main(int argc, char**) {
+    if (argc > 1) {
+        std::fprintf(stderr, "usage: 02_sequential_and_concurrent\n");
+        return 2;
+    }
     std::printf("one after the other:\n");
     auto start = clock_type::now();
     int sum = errand("slow", 300ms) + errand("quick", 100ms) + errand("medium", 200ms);
