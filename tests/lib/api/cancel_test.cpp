@@ -219,6 +219,7 @@ TEST(Cancel, ALoopThatNeverWaitsCanAsk) {
         EXPECT_FALSE(tendril::this_fiber::is_cancelled());
         tendril::this_fiber::throw_if_cancelled();
         yield();
+        tendril::this_fiber::throw_if_cancelled();
     });
     fiber<void> g = spawn([&] {
         f.cancel("stop");

@@ -106,16 +106,16 @@ protected:
 };
 
 TEST_F(ConnectByName, TakesTheNextAddressWhenOneRefuses) {
-    plain_socket second("127.0.0.2");
-    const plain_socket first("127.0.0.1", second.port());
+    two_hosts hosts;
+    plain_socket& second = *hosts.second;
     second.listen(1);
     const auto stream = tcp_stream::connect("two.test:" + std::to_string(second.port()));
     EXPECT_EQ(second.text(), stream.remote().text());
 }
 
 TEST_F(ConnectByName, SaysWhatItTried) {
-    const plain_socket second("127.0.0.2");
-    const plain_socket first("127.0.0.1", second.port());
+    two_hosts hosts;
+    plain_socket& second = *hosts.second;
     const std::string port = std::to_string(second.port());
     const auto error = error_of([&] { tcp_stream::connect("two.test:" + port); });
     EXPECT_EQ(ECONNREFUSED, error.code().value());
@@ -133,8 +133,9 @@ TEST_F(ConnectByName, SaysWhichAddressTheOnlyOneIs) {
 }
 
 TEST_F(ConnectByName, LeavesTimeForTheNextAddress) {
-    plain_socket second("127.0.0.2");
-    plain_socket first("127.0.0.1", second.port());
+    two_hosts hosts;
+    plain_socket& second = *hosts.second;
+    plain_socket& first = *hosts.first;
     first.listen_full(); // never answers, and must not use up the time of the second one
     second.listen(1);
     const auto stream = tcp_stream::connect("two.test:" + std::to_string(second.port()), 3s);

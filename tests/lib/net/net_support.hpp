@@ -9,6 +9,7 @@
 #include <cerrno>
 #include <cstdint>
 #include <netinet/in.h>
+#include <optional>
 #include <poll.h>
 #include <string>
 #include <sys/socket.h>
@@ -65,6 +66,26 @@ private:
     sockaddr_in at_{};
     int fd_ = -1;
     int filler_ = -1;
+};
+
+/// 127.0.0.1 and 127.0.0.2 with one port, which nobody else had at either.
+struct two_hosts {
+    two_hosts() {
+        for (;;) {
+            second.emplace("127.0.0.2");
+            try {
+                first.emplace("127.0.0.1", second->port());
+                return;
+            } catch (const std::system_error& e) {
+                if (e.code().value() != EADDRINUSE) {
+                    throw;
+                }
+            }
+        }
+    }
+
+    std::optional<plain_socket> first;
+    std::optional<plain_socket> second;
 };
 
 /// Two ends of one connection.
