@@ -269,6 +269,46 @@ TEST_F(fibers, poll_and_select_the_same_fd) {
     EXPECT_EQ(woken, 6);
 }
 
+TEST_F(fibers, read_write_and_look_at_one_socket) {
+    int s[2];
+    ASSERT_EQ(socketpair(AF_UNIX, SOCK_STREAM, 0, s), 0);
+    const std::string filler(100'000, 'f');
+    while (send(s[0], filler.data(), filler.size(), MSG_DONTWAIT) > 0) {
+    }
+    std::vector<tendril::fiber<void>> all;
+    int done = 0;
+    for (int i = 0; i < 3; ++i) {
+        all.push_back(spawn([&] {
+            char byte;
+            EXPECT_EQ(read(s[0], &byte, 1), 1);
+            ++done;
+        }));
+        all.push_back(spawn([&] {
+            pollfd one{s[0], POLLIN, 0};
+            EXPECT_EQ(poll(&one, 1, -1), 1);
+            ++done;
+        }));
+        all.push_back(spawn([&] {
+            EXPECT_EQ(send(s[0], filler.data(), filler.size(), MSG_NOSIGNAL), -1);
+            EXPECT_EQ(errno, EPIPE);
+            ++done;
+        }));
+    }
+    this_fiber::yield();
+    EXPECT_EQ(done, 0);
+    ASSERT_EQ(write(s[1], "xyz", 3), 3);
+    while (done < 6) {
+        this_fiber::sleep_for(std::chrono::milliseconds(1));
+    }
+    EXPECT_EQ(shutdown(s[0], SHUT_WR), 0);
+    for (auto& f : all) {
+        f.join();
+    }
+    EXPECT_EQ(done, 9);
+    close(s[0]);
+    close(s[1]);
+}
+
 TEST_F(fibers, time_out_as_their_socket_says) {
     int s[2];
     ASSERT_EQ(socketpair(AF_UNIX, SOCK_STREAM, 0, s), 0);

@@ -11,6 +11,7 @@
 #include <gtest/gtest.h>
 #include <string>
 #include <tendril/fiber.hpp>
+#include <thread>
 #include <vector>
 
 namespace {
@@ -152,6 +153,19 @@ TEST_P(shared_fd, ends_writers_when_sending_is_shut_down) {
     EXPECT_FALSE(reader.ready()) << "the other direction goes on";
     ASSERT_EQ(::send(pair_.b, "x", 1, 0), 1);
     EXPECT_EQ(reader.get(), 1);
+}
+
+TEST_P(shared_fd, ends_writers_on_other_hubs) {
+    fill(pair_.a);
+    ssize_t result = 0;
+    std::thread writer([&] {
+        io::options o;
+        result = io::send(pair_.a, "more than fits", 14, MSG_NOSIGNAL, o);
+    });
+    await_waiters(pair_.a, 1);
+    ASSERT_EQ(io::shutdown(pair_.a, SHUT_WR), 0);
+    writer.join();
+    EXPECT_EQ(result, -EPIPE);
 }
 
 TEST_P(shared_fd, ends_readers_when_either_side_ends_the_direction) {

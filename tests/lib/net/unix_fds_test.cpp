@@ -11,6 +11,7 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <type_traits>
 #include <vector>
 
@@ -180,6 +181,26 @@ TEST(passing_fds_by_stream, drops_what_a_plain_read_meets) {
     char byte;
     EXPECT_EQ(1u, b.read_some(&byte, 1));
     EXPECT_EQ(before, open_fds());
+}
+
+TEST(passing_fds_by_stream, never_wakes_who_waited_for_an_older_fd_of_the_number) {
+    auto [a, b] = unix_stream::pair();
+    pipe_ends passed;
+    pipe_ends old;
+    const int number = old.out.get();
+    auto stale = tendril::spawn([number] {
+        char byte;
+        return tendril::io::read(number, &byte, 1);
+    });
+    tendril::this_fiber::yield();
+    a.send_fds("x", {passed.out.get()});
+    syscall(SYS_close, old.out.release()); // behind our back
+    char byte;
+    const auto got = b.receive_fds(&byte, 1, 1);
+    ASSERT_EQ(number, got.fds.at(0).get());
+    ASSERT_EQ(1, write(passed.in.get(), "!", 1));
+    EXPECT_EQ(EBADF, error_of([&] { stale.get(); }).code().value());
+    EXPECT_EQ(1u, tendril::io::read(number, &byte, 1));
 }
 
 TEST(passing_fds_by_datagram, closes_all_if_the_bytes_do_not_fit) {

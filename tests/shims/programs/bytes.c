@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/ioctl.h>
+#include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
@@ -180,6 +181,37 @@ static void files(const char* name) {
     unlink(name);
 }
 
+// To a socket, a pipe and a file; whether the flag is set makes no difference to what arrives.
+static void sent_files(const char* name) {
+    int s[2], p[2];
+    off_t offset = 2;
+    int from = open(name, O_RDWR | O_CREAT | O_TRUNC, 0600);
+    CHECK(from >= 0 && write(from, "0123456789", 10) == 10 && lseek(from, 0, SEEK_SET) == 0);
+    CHECK(socketpair(AF_UNIX, SOCK_STREAM, 0, s) == 0 && pipe(p) == 0);
+    for (int nonblocking = 0; nonblocking < 2; ++nonblocking) {
+        REPORT(fcntl(s[0], F_SETFL, nonblocking != 0 ? O_NONBLOCK : 0));
+        REPORT(sendfile(s[0], from, &offset, 3));
+        printf("offset %d, position %d\n", (int)offset, (int)lseek(from, 0, SEEK_CUR));
+        REPORT(sendfile(s[0], from, NULL, 4));
+        printf("position %d\n", (int)lseek(from, 0, SEEK_CUR));
+        REPORT(sendfile(p[1], from, NULL, 1000));
+        REPORT(sendfile(s[0], from, NULL, 1000));
+        REPORT(recv(s[1], buffer, unknown(64), 0));
+        printf("%.7s\n", buffer);
+        REPORT(read(p[0], buffer, unknown(64)));
+        CHECK(lseek(from, 0, SEEK_SET) == 0);
+    }
+    offset = -1;
+    REPORT(sendfile(s[0], from, &offset, 3));
+    REPORT(sendfile(s[0], -1, NULL, 3));
+    REPORT(sendfile(-1, from, NULL, 3));
+    REPORT(sendfile(s[0], s[1], NULL, 3));
+    CHECK(close(s[1]) == 0);
+    REPORT(sendfile(s[0], from, NULL, 3));
+    CHECK(close(s[0]) == 0 && close(p[0]) == 0 && close(p[1]) == 0 && close(from) == 0);
+    unlink(name);
+}
+
 int main(int argc, char** argv) {
     CHECK(argc == 2);
     setvbuf(stdout, NULL, _IOFBF, 1 << 16);
@@ -187,5 +219,6 @@ int main(int argc, char** argv) {
     pipes();
     sockets();
     files(argv[1]);
+    sent_files(argv[1]);
     return 0;
 }
