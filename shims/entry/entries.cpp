@@ -18,10 +18,15 @@ extern "C" [[noreturn]] void __chk_fail(); // glibc's 'buffer overflow detected'
     type tendril_local_##name parameters;                                                          \
     type tendril_entry_##name parameters
 
+#define TENDRIL_PASSED_waits(name) tendril::shim::originals.name
+#define TENDRIL_PASSED_yields(name) tendril::shim::originals.name
+#define TENDRIL_PASSED_tracks(name) tendril::shim::tracking().name
+#define TENDRIL_PASSED_counts(name) tendril::shim::originals.name
+
 #define TENDRIL_SYMBOL(name, family, kind, type, parameters, arguments, limits)                    \
     TENDRIL_ENTRY(name, type, parameters) {                                                        \
         const tendril_shim_ops* const ops = tendril::shim::slot;                                   \
-        return ops == nullptr ? tendril::shim::originals.name arguments : ops->name arguments;     \
+        return ops == nullptr ? TENDRIL_PASSED_##kind(name) arguments : ops->name arguments;       \
     }
 
 // glibc itself fetches the optional argument as a pointer, whatever the caller passed.
@@ -32,7 +37,7 @@ extern "C" [[noreturn]] void __chk_fail(); // glibc's 'buffer overflow detected'
         void* const argument = va_arg(list, void*);                                                \
         va_end(list);                                                                              \
         const tendril_shim_ops* const ops = tendril::shim::slot;                                   \
-        return ops == nullptr ? tendril::shim::originals.name arguments : ops->name arguments;     \
+        return ops == nullptr ? TENDRIL_PASSED_##kind(name) arguments : ops->name arguments;       \
     }
 
 #define TENDRIL_ALIAS(alias, name, type, parameters, arguments)                                    \

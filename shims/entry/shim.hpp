@@ -42,6 +42,9 @@ inline const ops_table& without_hub() noexcept {
     return idle != nullptr ? *idle : originals;
 }
 
+/// Where such a thread's calls go that take an fd away from under fibers of other threads.
+const ops_table& tracking() noexcept;
+
 // --- settings: read once from the environment ----------------------------------------------------
 enum class engagement : unsigned char { none, main, all };
 

@@ -104,6 +104,10 @@ bool interposes() noexcept {
     return here != 0;
 }
 
+const ops_table& tracking() noexcept {
+    return attached() != nullptr ? active : originals;
+}
+
 const tendril_shim_hub* attached() noexcept {
     return owner_ready.load(std::memory_order_acquire) ? owner.load(std::memory_order_relaxed)
                                                        : nullptr;

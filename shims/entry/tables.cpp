@@ -14,7 +14,9 @@ enum kind { kind_waits, kind_yields, kind_tracks, kind_counts };
 // --- counting ------------------------------------------------------------------------------------
 #define TENDRIL_SYMBOL(name, family, kind, type, parameters, arguments, limits)                    \
     static type count_##name parameters {                                                          \
-        count_call(counters[tendril_shim_index_##name].passed_through);                            \
+        if (kind_##kind != kind_tracks || attached() == nullptr) {                                 \
+            count_call(counters[tendril_shim_index_##name].passed_through);                        \
+        }                                                                                          \
         return TENDRIL_COUNTED_##kind(name) arguments;                                             \
     }
 #define TENDRIL_VARIADIC(name, family, kind, type, parameters, arguments, limits, last)            \
@@ -28,7 +30,7 @@ enum kind { kind_waits, kind_yields, kind_tracks, kind_counts };
     }
 #define TENDRIL_COUNTED_waits(name) originals.name
 #define TENDRIL_COUNTED_yields(name) originals.name
-#define TENDRIL_COUNTED_tracks(name) originals.name
+#define TENDRIL_COUNTED_tracks(name) tracking().name
 #define TENDRIL_COUNTED_counts(name) counted_##name
 #include "shims/symbols.def"
 
@@ -42,7 +44,9 @@ constinit const ops_table counting = {
 // --- undecided -----------------------------------------------------------------------------------
 // A call that cannot block decides nothing: a program that only opens and closes needs no hub.
 #define TENDRIL_UNDECIDED(kind, name, arguments)                                                   \
-    const ops_table& table = kind_##kind == kind_waits ? decide() : without_hub();                 \
+    const ops_table& table = kind_##kind == kind_waits                           ? decide()        \
+                             : kind_##kind == kind_tracks && attached() != nullptr ? active        \
+                                                                                   : without_hub(); \
     return table.name arguments;
 
 #define TENDRIL_SYMBOL(name, family, kind, type, parameters, arguments, limits)                    \

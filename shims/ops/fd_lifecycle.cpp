@@ -36,6 +36,28 @@ int fresh_pair(int result, const int* ends) noexcept {
     return negative(result);
 }
 
+/// A thread without a hub closes: fibers of other threads may wait for it. (With one, it is a signal
+/// handler that interrupted the hub, which knows nothing of locks that are held.)
+template <typename Number>
+void tell_other_hubs(Number first, Number last) noexcept {
+    if (hub_core::current_or_null() != nullptr) {
+        return;
+    }
+    const errno_kept keep;
+    if (first == last) {
+        io::closing(static_cast<int>(first));
+    } else {
+        io::closing_range(static_cast<unsigned>(first), static_cast<unsigned>(last));
+    }
+}
+
+void tell_other_hubs_of_dup(int from, int to) noexcept {
+    const errno_kept keep;
+    if (from != to && to >= 0 && sys::real.fcntl(from, F_GETFD) >= 0) {
+        tell_other_hubs(to, to);
+    }
+}
+
 /// Closes what is the program's in the range, and leaves the hub its own.
 int close_between(unsigned first, unsigned last, int flags) noexcept {
     if (first <= last && (static_cast<unsigned>(flags) & CLOSE_RANGE_CLOEXEC) == 0) {
@@ -63,7 +85,10 @@ int close(int fd) noexcept {
         tendril_shim_index_close,
         // To the program the hub's fds do not exist.
         [&](hub_core&, io::options&) { return sys::is_own(fd) ? -EBADF : io::close(fd); },
-        [&] { return libc.close(fd); });
+        [&] {
+            tell_other_hubs(fd, fd);
+            return libc.close(fd);
+        });
 }
 
 int dup2(int from, int to) noexcept {
@@ -71,20 +96,31 @@ int dup2(int from, int to) noexcept {
         tendril_shim_index_dup2,
         // EBUSY is what dup(2) has for a number that is about to be taken.
         [&](hub_core&, io::options&) { return sys::is_own(to) ? -EBUSY : io::dup2(from, to); },
-        [&] { return libc.dup2(from, to); });
+        [&] {
+            tell_other_hubs_of_dup(from, to);
+            return libc.dup2(from, to);
+        });
 }
 
 int dup3(int from, int to, int flags) noexcept {
     return call(
         tendril_shim_index_dup3, [&](hub_core&, io::options&) { return io::dup3(from, to, flags); },
-        [&] { return libc.dup3(from, to, flags); });
+        [&] {
+            tell_other_hubs_of_dup(from, to);
+            return libc.dup3(from, to, flags);
+        });
 }
 
 int close_range(unsigned int first, unsigned int last, int flags) noexcept {
     return call(
         tendril_shim_index_close_range,
         [&](hub_core&, io::options&) { return close_between(first, last, flags); },
-        [&] { return libc.close_range(first, last, flags); });
+        [&] {
+            if ((static_cast<unsigned>(flags) & CLOSE_RANGE_CLOEXEC) == 0) {
+                tell_other_hubs(first, last);
+            }
+            return libc.close_range(first, last, flags);
+        });
 }
 
 void closefrom(int first) noexcept {
@@ -95,6 +131,7 @@ void closefrom(int first) noexcept {
             return 0;
         },
         [&] {
+            tell_other_hubs(first < 0 ? 0U : static_cast<unsigned>(first), ~0U);
             libc.closefrom(first);
             return 0;
         });
