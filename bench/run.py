@@ -9,7 +9,7 @@ from pathlib import Path
 
 sys.dont_write_bytecode = True
 
-from harness import benches, table  # noqa: E402
+from harness import benches, charts, files, table  # noqa: E402
 from harness.measure import Machine  # noqa: E402
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -39,11 +39,14 @@ def main():
     begin = time.monotonic()
     good = True
     for name in options.names or benches.ALL:
+        about = files.describe(machine)
         report = benches.ALL[name](machine)
         table.show(report)
-        table.write(report, results / f"{name}.jsonl")
+        files.write(report, about, results)
         good = good and report.complete
-    print(f"\n{time.monotonic() - begin:.0f} s; as JSON lines: {results}/NAME.jsonl")
+    page = results / "report.html"
+    page.write_text(charts.page(files.read(results, benches.ALL)), encoding="utf-8")
+    print(f"\n{time.monotonic() - begin:.0f} s; as JSON lines: {results}/NAME.jsonl; charts: {page}")
     return 0 if good else 1
 
 

@@ -8,37 +8,26 @@ import subprocess
 
 from .echo import echo
 from .measure import Report, Row, add_rows, interleave
+from .peers import commands
 
 
-def later(find, *arguments):
-    """A measurement whose program is looked for when it first runs."""
-    return lambda machine: machine.run([*find(machine), *arguments])
+def ours(machine, program, impl, case):
+    return lambda: machine.run([machine.program(program), impl, case])
 
 
-def ours(program, impl, case):
-    return later(lambda machine: [machine.program(program)], impl, case)
-
-
-def peers(bench, case):
-    return {
-        "boost.fiber": later(lambda machine: machine.boost_fiber(), bench, case),
-        "go": later(lambda machine: machine.go(), bench, case),
-        "asyncio": later(lambda machine: machine.asyncio(), bench, case),
-    }
-
-
-def bind(machine, implementations):
-    return {name: lambda f=f: f(machine) for name, f in implementations.items()}
+def others(machine, report, case):
+    return {name: lambda command=command: machine.run([*command, report.name, case])
+            for name, command in commands(machine, report).items()}
 
 
 def queue_bench(machine, report, limits):
     for case, limit in limits.items():
         program = f"{report.name}_bench"
-        samples = interleave(report, machine, case, bind(machine, {
-            "floor": ours(program, "floor", case),
-            "tendril": ours(program, "tendril", case),
-            **peers(report.name, case),
-        }))
+        samples = interleave(report, machine, case, {
+            "floor": ours(machine, program, "floor", case),
+            "tendril": ours(machine, program, "tendril", case),
+            **others(machine, report, case),
+        })
         add_rows(report, case, samples, "floor", {("tendril", "time"): limit})
     return report
 
@@ -61,13 +50,10 @@ def sleepers(machine):
     seeded = random.Random(20)
     sleeps = array.array("q", (max(0, round(seeded.gauss(10e6, 1e6))) for _ in range(100_000)))
     path.write_bytes(sleeps.tobytes())
-    implementations = peers("sleepers", str(path))
-    samples = interleave(report, machine, "all at once", bind(machine, {
-        "asyncio": implementations["asyncio"],
-        "tendril": ours("sleepers_bench", "tendril", str(path)),
-        "boost.fiber": implementations["boost.fiber"],
-        "go": implementations["go"],
-    }))
+    samples = interleave(report, machine, "all at once", {
+        "tendril": ours(machine, "sleepers_bench", "tendril", str(path)),
+        **others(machine, report, str(path)),
+    }, rounds=min(machine.rounds, 3) if machine.quick else None)
     add_rows(report, "", samples, "asyncio",
              {("tendril", "wall"): 1 / 12, ("tendril", "rss"): 0.7})
     return report
@@ -86,8 +72,8 @@ def parked(machine):
     if count * 8192 > available:
         count = max(1000, available // 16384)
         report.note(f"too little free memory for more: {count:,} fibers")
-    samples = interleave(report, machine, f"{count}", bind(machine, {
-        "tendril": ours("parked_bench", "tendril", str(count))}))
+    samples = interleave(report, machine, f"{count}", {
+        "tendril": ours(machine, "parked_bench", "tendril", str(count))})
     runs = samples.get("tendril", [])
     if runs:
         page = float(os.sysconf("SC_PAGE_SIZE"))

@@ -6,6 +6,7 @@ import subprocess
 import tempfile
 
 from .measure import Report, Row, Unavailable, add_rows, interleave, progress
+from .peers import commands
 
 
 class Playing:
@@ -52,6 +53,10 @@ class Playing:
         return result
 
 
+class NoCounter(Unavailable):
+    """System calls cannot be counted here, whoever makes them."""
+
+
 class SystemCalls:
     """Counts all system calls of a process through the kernel's tracepoint, by perf(1)."""
 
@@ -67,7 +72,7 @@ class SystemCalls:
                     pass_fds=(control, acknowledge), stdout=subprocess.DEVNULL,
                     stderr=subprocess.PIPE, text=True)
             except FileNotFoundError:
-                raise Unavailable("perf is not installed") from None
+                raise NoCounter("perf is not installed") from None
             finally:
                 os.close(control)
                 os.close(acknowledge)
@@ -81,7 +86,7 @@ class SystemCalls:
             answer = b""
         if not answer.startswith(b"ack"):
             reason = self._perf.communicate()[1].strip().splitlines()
-            raise Unavailable(f"perf: {reason[0] if reason else 'ended'}")
+            raise NoCounter(f"perf: {reason[0] if reason else 'ended'}")
 
     def end(self):
         self._tell("disable")
@@ -91,11 +96,11 @@ class SystemCalls:
             value = line.split(",")[0]
             if value.isdigit():
                 return int(value)
-        raise Unavailable("perf could not count raw_syscalls:sys_enter")
+        raise NoCounter("perf could not count raw_syscalls:sys_enter")
 
 
 def count_calls(machine, implementation, connections, milliseconds):
-    command, extra = implementation(machine)
+    command, extra = implementation()
     with Playing(machine, command, connections, extra) as playing:
         playing.run(50)
         counter = SystemCalls(playing.server.pid)
@@ -103,18 +108,17 @@ def count_calls(machine, implementation, connections, milliseconds):
         return counter.end() / requests
 
 
-def implementations(machine, with_peers):
-    def program(*arguments):
-        return lambda m: ([m.program("echo_bench"), *arguments], None)
+def implementations(machine, report, with_peers):
+    """{name: function that gives a command and its extra environment}."""
+    def ours(impl, preload=None):
+        return lambda: ([machine.program("echo_bench"), impl],
+                        {"LD_PRELOAD": machine.library(preload)} if preload else None)
 
-    def preloaded(m):
-        return [m.program("echo_bench"), "shim"], {"LD_PRELOAD": m.library("libtendril_shim.so")}
-
-    result = {"floor": program("floor"), "tendril": program("tendril"), "tendril shim": preloaded}
+    result = {"floor": ours("floor"), "tendril": ours("tendril"),
+              "tendril shim": ours("shim", "libtendril_shim.so")}
     if with_peers:
-        result["boost.fiber"] = lambda m: ([*m.boost_fiber(), "echo", "-"], None)
-        result["go"] = lambda m: ([*m.go(), "echo", "-"], None)
-        result["asyncio"] = lambda m: ([*m.asyncio(), "echo", "-"], None)
+        for name, command in commands(machine, report).items():
+            result[name] = lambda command=command: ([*command, "echo", "-"], None)
     return result
 
 
@@ -128,10 +132,10 @@ def echo(machine):
         warm, long = (100, 300) if connections < 10_000 else (250, 600)
         if machine.quick:
             warm, long = warm // 2, long // 2
-        chosen = implementations(machine, not machine.quick or connections == 100)
+        chosen = implementations(machine, report, not machine.quick or connections == 100)
 
         def measure(implementation):
-            command, extra = implementation(machine)
+            command, extra = implementation()
             with Playing(machine, command, connections, extra) as playing:
                 playing.run(warm)
                 return playing.run(long)
@@ -152,9 +156,12 @@ def add_calls(report, machine, connections, milliseconds, chosen):
         progress(f"echo {connections}: system calls, {name}")
         try:
             calls = count_calls(machine, implementation, connections, milliseconds)
-        except Unavailable as reason:
+        except NoCounter as reason:
             report.note(f"system calls per request: left out, {reason}")
             break
+        except Unavailable as reason:
+            report.note(f"system calls per request of {name}, {connections}: left out, {reason}")
+            continue
         base = calls if name == "floor" else base
         report.rows.append(Row(f"{connections} calls", name, "per request", [calls],
                                [calls / base] if base else []))

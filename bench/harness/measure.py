@@ -5,7 +5,6 @@ import statistics
 import subprocess
 import sys
 from dataclasses import dataclass, field
-from pathlib import Path
 
 
 class Unavailable(Exception):
@@ -30,11 +29,9 @@ class Machine:
         self.build = build
         self.quick = quick
         self.rounds = rounds
-        self.root = Path(__file__).resolve().parent.parent.parent
         cpus = sorted(os.sched_getaffinity(0))
         self.cpu = cpus[0]
         self.load_cpu = cpus[-1]
-        self._peers = {}
 
     def program(self, name):
         path = self.build / "bench" / name
@@ -47,37 +44,6 @@ class Machine:
         if not path.exists():
             raise Unavailable(f"{name} is not built")
         return str(path)
-
-    def boost_fiber(self):
-        try:
-            return [self.program("boost_fiber_peer")]
-        except Unavailable:
-            raise Unavailable("Boost.Fiber is not installed") from None
-
-    def asyncio(self):
-        # The system's interpreter first: another one in PATH may be built differently.
-        python = "/usr/bin/python3" if os.path.exists("/usr/bin/python3") else sys.executable
-        return [python, str(self.root / "bench/peers/asyncio_peer.py")]
-
-    def go(self):
-        """Built here, because neither CMake nor Meson knows Go. No module is fetched."""
-        if "go" not in self._peers:
-            output = self.build / "bench" / "go_peer"
-            output.parent.mkdir(exist_ok=True)
-            source = self.root / "bench/peers/peer.go"
-            try:
-                subprocess.run(
-                    ["go", "build", "-o", output, source],
-                    check=True, capture_output=True, text=True,
-                    env={**os.environ, "GO111MODULE": "off", "GOFLAGS": ""})
-                self._peers["go"] = [str(output)]
-            except FileNotFoundError:
-                self._peers["go"] = Unavailable("Go is not installed")
-            except subprocess.CalledProcessError as error:
-                self._peers["go"] = Unavailable(f"go build: {error.stderr.strip()}")
-        if isinstance(self._peers["go"], Unavailable):
-            raise self._peers["go"]
-        return self._peers["go"]
 
     def environment(self, extra=None):
         # One processor for Go, as for the others.

@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: BSL-1.0
-"""A report for people, and for programs."""
-import json
+"""What a bench came to, as text for a terminal."""
 
 
 def number(value):
@@ -43,16 +42,3 @@ def show(report):
     for note in report.notes:
         print(f"  note: {note}")
 
-
-def write(report, path):
-    with open(path, "w", encoding="utf-8") as file:
-        for row in report.rows:
-            file.write(json.dumps({
-                "bench": report.name,
-                "case": row.case,
-                "impl": row.impl,
-                "value": row.value,
-                "unit": row.unit,
-                "floor_ratio": row.ratio,
-                "runs": len(row.values),
-            }) + "\n")

@@ -68,8 +68,7 @@ private:
 /// Calls round(), which spawns and joins `fibers` fibers, again and again and
 /// reports nanoseconds per fiber.
 template <typename Round>
-void spawn_work(int fibers, int rounds_per_part, Round round) {
-    constexpr int parts = 7;
+void spawn_work(int fibers, int rounds_per_part, Round round, int parts = 7) {
     std::vector<std::int64_t> times;
     for (int part = -1; part < parts; ++part) {
         const std::int64_t begin = cpu_ns();

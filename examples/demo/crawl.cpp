@@ -80,7 +80,11 @@ void crawl::fetch_what_is_known() {
 void crawl::fetch(const std::string& url) {
     const auto found = [](void* self, const char* link) { static_cast<crawl*>(self)->add(link); };
     std::array<char, CRAWL_ERROR_MAX> error;
+    const std::size_t number = figures_.fetches.size();
+    figures_.fetches.push_back({url, now()});
     const long size = crawl_page(url.c_str(), found, this, error.data());
+    figures_.fetches[number].end = now();
+    figures_.fetches[number].failed = size < 0;
     if (size >= 0) {
         ++figures_.pages;
         figures_.bytes += static_cast<unsigned long long>(size);
@@ -105,10 +109,13 @@ void crawl::begin() {
 }
 
 figures crawl::end() {
-    figures_.seconds =
-        std::chrono::duration<double>(std::chrono::steady_clock::now() - began_).count();
+    figures_.seconds = now();
     figures_.peak_kib = own_status("VmHWM");
     return std::move(figures_);
+}
+
+double crawl::now() const {
+    return std::chrono::duration<double>(std::chrono::steady_clock::now() - began_).count();
 }
 
 } // namespace demo

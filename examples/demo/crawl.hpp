@@ -11,11 +11,20 @@
 
 namespace demo {
 
+/// One page, in seconds since its pass began.
+struct fetched {
+    std::string url;
+    double begin = 0;
+    double end = 0;
+    bool failed = false;
+};
+
 /// What one pass over the site came to.
 struct figures {
     int pages = 0; ///< that were fetched
     int failed = 0;
     std::vector<std::string> failures; ///< the first few, "URL: why"
+    std::vector<fetched> fetches;      ///< in the order in which they began
     unsigned long long bytes = 0;
     double seconds = 0;
     int threads = 0;   ///< OS threads of this process, the most that were seen at the end of a page
@@ -44,6 +53,7 @@ private:
     void add(const std::string& url);
     void fetch_what_is_known();
     figures end();
+    double now() const; ///< seconds since the pass began
 
     std::string start_;
     std::size_t most_;

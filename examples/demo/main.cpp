@@ -9,17 +9,23 @@
 #include "libc_resolver.hpp"
 #include "screen.hpp"
 #include "site.hpp"
+#include "timeline.hpp"
 
 #include "legacy/crawler.h"
 
 #include <algorithm>
+#include <cerrno>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <exception>
+#include <fstream>
 #include <memory>
+#include <stdexcept>
 #include <string>
+#include <system_error>
+
 #include <sys/resource.h>
 
 namespace {
@@ -31,12 +37,14 @@ constexpr int foreign_at_once = 16; // somebody else's server
 struct arguments {
     std::string url; // empty: our own site
     int pages = 0;
+    std::string timeline; // a file; empty: none
 };
 
 constexpr char usage[] =
-    "usage: tendril_demo [--pages N] [http://HOST[:PORT][/PATH]]\n"
+    "usage: tendril_demo [--pages N] [--svg FILE] [http://HOST[:PORT][/PATH]]\n"
     "  crawls a site of its own with N pages (400), or the site at the URL, up\n"
-    "  to N pages (100): one after the other, then in fibers\n";
+    "  to N pages (100): one after the other, then in fibers; draws into FILE\n"
+    "  when each page was fetched\n";
 
 [[noreturn]] void fail_usage(const std::string& message) {
     std::fprintf(stderr, "demo: %s\n%s", message.c_str(), usage);
@@ -56,6 +64,11 @@ arguments parse(int argc, char** argv) {
             parsed.pages = i + 1 < argc ? std::atoi(argv[++i]) : 0;
             if (parsed.pages < 1 || parsed.pages > 100000) {
                 fail_usage("--pages needs a number from 1 to 100000");
+            }
+        } else if (argument == "--svg") {
+            parsed.timeline = i + 1 < argc ? argv[++i] : "";
+            if (parsed.timeline.empty()) {
+                fail_usage("--svg needs a file to write");
             }
         } else if (argument[0] == '-' || !parsed.url.empty()) {
             fail_usage("what is '" + argument + "'?");
@@ -106,7 +119,20 @@ int judge(const arguments& asked, const demo::figures& sequential,
     return 0;
 }
 
+/// Opened before anything is crawled, so that a bad name costs no time.
+std::ofstream open_timeline(const std::string& path) {
+    std::ofstream file;
+    if (!path.empty()) {
+        file.open(path);
+        if (!file) {
+            throw std::system_error(errno, std::generic_category(), path);
+        }
+    }
+    return file;
+}
+
 int run(const arguments& asked) {
+    std::ofstream timeline = open_timeline(asked.timeline);
     std::unique_ptr<demo::site> own;
     std::string start = asked.url;
     int at_once = std::min(asked.pages, foreign_at_once);
@@ -140,6 +166,13 @@ int run(const arguments& asked) {
 
     demo::print_table(sequential, concurrent);
     demo::print_waits(concurrent.hub);
+    if (timeline.is_open()) {
+        demo::draw_timeline(timeline, sequential, concurrent);
+        if (!timeline.flush()) {
+            throw std::runtime_error(asked.timeline + " could not be written");
+        }
+        std::printf("\nWhen each page was fetched: %s\n", asked.timeline.c_str());
+    }
     std::printf("\ndemo: %d pages, sequential %.2f s, concurrent %.2f s, speed-up %.1f, OS threads "
                 "%d\n",
                 concurrent.pages, sequential.seconds, concurrent.seconds,

@@ -16,6 +16,7 @@ PAGES = {
     "/two.html": '<a href="a/../three.html?x=1"> <a href="//elsewhere.test/">',
     "/three.html?x=1": "the last one",
     "/broken": '<a href="/missing">',
+    "/odd": '<a href="/missing?a&b=<é">',
 }
 MOVED = {"/old": "/three.html?x=1", "/away": "https://elsewhere.test/"}
 
