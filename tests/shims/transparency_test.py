@@ -20,6 +20,9 @@ PROGRAMS = {
                     "epoll_pwait": 1, "epoll_pwait2": 2},
     "names.c": {},
     "signals.c": {},
+    "timeouts.c": {"read": 5, "readv": 5, "preadv2": 5, "recv": 50, "recvfrom": 5, "recvmsg": 5,
+                   "recvmmsg": 8, "write": 3, "writev": 2, "send": 5, "sendto": 2, "sendmsg": 2,
+                   "sendmmsg": 4, "accept": 2, "accept4": 2, "connect": 4},
     "vfork.c": {"recv": 1, "poll": 3},
 }
 
