@@ -103,6 +103,24 @@ int wait_for_bytes(operation& op, const reading_rules& rules, std::size_t& size)
     }
 }
 
+/// Reads the `size` bytes that are there: asking for more would wait.
+ssize_t read_exactly(int fd, const iovec* iov, std::size_t size) noexcept {
+    ssize_t got = 0;
+    for (; size > 0; ++iov) {
+        const std::size_t wanted = std::min(iov->iov_len, size);
+        const ssize_t n = wanted == 0 ? 0 : result_of(sys::real.read(fd, iov->iov_base, wanted));
+        if (n < 0) {
+            return got > 0 ? got : n;
+        }
+        got += n;
+        size -= wanted;
+        if (static_cast<std::size_t>(n) < wanted) {
+            break;
+        }
+    }
+    return got;
+}
+
 class write_call final : public patient_call {
 public:
     explicit write_call(const iovec& piece)
@@ -152,11 +170,12 @@ ssize_t read_terminal(int fd, const iovec* iov, int count, options& o) noexcept 
     const std::size_t room = total_size(iov, static_cast<std::size_t>(count));
     for (;;) {
         reading_rules rules;
-        if (const int error = rules_of(fd, rules); error < 0) {
+        const int error = rules_of(fd, rules);
+        if (error == -ENOTTY) {
             return error;
         }
         ssize_t n = -EAGAIN;
-        if (is_nonblocking(fd) || (rules.line && readiness_of(fd, POLLIN) != 0)) {
+        if (error < 0 || is_nonblocking(fd) || (rules.line && readiness_of(fd, POLLIN) != 0)) {
             n = result_of(sys::real.readv(fd, iov, count));
         } else if (!rules.line) {
             std::size_t size = room;
@@ -164,9 +183,7 @@ ssize_t read_terminal(int fd, const iovec* iov, int count, options& o) noexcept 
             if (ready <= 0) {
                 return ready;
             }
-            iov_cursor rest(iov, static_cast<std::size_t>(count));
-            const iovec piece = rest.first_piece(size);
-            n = result_of(sys::real.read(fd, piece.iov_base, piece.iov_len));
+            n = read_exactly(fd, iov, size);
         }
         if (n != -EAGAIN) {
             op.done();

@@ -55,16 +55,22 @@ protected:
 
     /// A fiber that saw a connection which then was gone; its worker is in accept4.
     tendril::fiber<int> stuck(int listener, std::chrono::milliseconds limit = 1h) {
-        lies = 1;
-        auto acceptor = tendril::spawn([listener, limit] {
+        const auto accept_until = [listener, limit] {
             io::options o;
             o.deadline = std::chrono::steady_clock::now() + limit;
             return io::accept4(listener, nullptr, nullptr, SOCK_CLOEXEC, o);
-        });
-        while (accepting == 0) {
-            settle();
+        };
+        for (;;) {
+            lies = 1;
+            auto acceptor = tendril::spawn(accept_until);
+            while (accepting == 0 && !acceptor.ready()) {
+                settle();
+            }
+            if (accepting != 0) {
+                return acceptor;
+            }
+            acceptor.join(); // it gave up before its worker began
         }
-        return acceptor;
     }
 
     tendril::sys::calls saved_ = tendril::sys::real;

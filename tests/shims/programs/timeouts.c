@@ -226,15 +226,15 @@ static void every_way_to_receive(int fd) {
     struct iovec parts[2] = {{buffer, 3}, {buffer + 3, 60}};
     struct msghdr message = {.msg_iov = parts, .msg_iovlen = 2};
     struct mmsghdr many[2] = {{message, 0}, {message, 0}};
-    TIMED(16, read(fd, buffer, unknown(9)));
-    TIMED(16, readv(fd, parts, 2));
-    TIMED(16, preadv2(fd, parts, 2, -1, 0));
-    TIMED(16, recv(fd, buffer, unknown(9), 0));
-    TIMED(16, recv(fd, buffer, unknown(9), MSG_PEEK));
-    TIMED(16, recv(fd, buffer, unknown(9), MSG_WAITALL));
-    TIMED(16, recvfrom(fd, buffer, unknown(9), 0, (struct sockaddr*)&from, &size));
-    TIMED(16, recvmsg(fd, &message, 0));
-    TIMED(16, recvmmsg(fd, many, 2, 0, NULL));
+    TIMED(4, read(fd, buffer, unknown(9)));
+    TIMED(4, readv(fd, parts, 2));
+    TIMED(4, preadv2(fd, parts, 2, -1, 0));
+    TIMED(4, recv(fd, buffer, unknown(9), 0));
+    TIMED(4, recv(fd, buffer, unknown(9), MSG_PEEK));
+    TIMED(4, recv(fd, buffer, unknown(9), MSG_WAITALL));
+    TIMED(4, recvfrom(fd, buffer, unknown(9), 0, (struct sockaddr*)&from, &size));
+    TIMED(4, recvmsg(fd, &message, 0));
+    TIMED(4, recvmmsg(fd, many, 2, 0, NULL));
     REPORT(recv(fd, buffer, unknown(9), MSG_DONTWAIT));
     REPORT(fcntl(fd, F_GETFL) & O_NONBLOCK);
 }
@@ -255,22 +255,22 @@ static void receiving(const struct kind* kind) {
     int s[2];
     struct act act;
     kind->make(s);
-    limit(s[0], SO_RCVTIMEO, 16);
+    limit(s[0], SO_RCVTIMEO, 4);
     every_way_to_receive(s[0]);
     // One at a time, with the option set by another fd of the description, and by another process.
     int copy = dup(s[0]);
-    limit(copy, SO_RCVTIMEO, 24);
-    TIMED(24, recv(s[0], buffer, unknown(9), 0));
-    limit(s[0], SO_RCVTIMEO, 12);
-    TIMED(12, recv(copy, buffer, unknown(9), 0));
+    limit(copy, SO_RCVTIMEO, 12);
     TIMED(12, recv(s[0], buffer, unknown(9), 0));
+    limit(s[0], SO_RCVTIMEO, 8);
+    TIMED(8, recv(copy, buffer, unknown(9), 0));
+    TIMED(8, recv(s[0], buffer, unknown(9), 0));
     pid_t child = fork();
     if (child == 0) {
-        limit(s[0], SO_RCVTIMEO, 40);
+        limit(s[0], SO_RCVTIMEO, 16);
         _exit(0);
     }
     CHECK(waitpid(child, NULL, 0) == child);
-    TIMED(40, recv(s[0], buffer, unknown(9), 0));
+    TIMED(16, recv(s[0], buffer, unknown(9), 0));
     child = fork();
     if (child == 0) {
         fcntl(s[0], F_SETFL, O_RDWR | O_NONBLOCK);
@@ -282,7 +282,7 @@ static void receiving(const struct kind* kind) {
     REPORT(recv(copy, buffer, unknown(9), 0));
     REPORT(fcntl(s[0], F_SETFL, O_RDWR));
     limit(s[0], SO_RCVTIMEO, 12);
-    REPORT(poll(&(struct pollfd){s[0], POLLIN, 0}, 1, 30));
+    REPORT(poll(&(struct pollfd){s[0], POLLIN, 0}, 1, 20));
     // Whoever waits already goes on waiting.
     limit(s[0], SO_RCVTIMEO, 0);
     other_end = s[1];
@@ -293,7 +293,7 @@ static void receiving(const struct kind* kind) {
     close(copy);
 
     // Part of what was asked for.
-    limit(s[0], SO_RCVTIMEO, 16);
+    limit(s[0], SO_RCVTIMEO, 4);
     struct iovec parts[2] = {{buffer, 2}, {buffer + 2, 60}};
     struct msghdr message = {.msg_iov = parts, .msg_iovlen = 2};
     for (int i = 0; i < 6; ++i)
@@ -305,7 +305,7 @@ static void receiving(const struct kind* kind) {
     REPORT(recvmsg(s[0], &message, MSG_WAITALL));
     printf("  flags %x\n", message.msg_flags);
     if (kind->stream)
-        TIMED(16, recv(s[0], buffer, unknown(50), MSG_WAITALL));
+        TIMED(4, recv(s[0], buffer, unknown(50), MSG_WAITALL));
     limit(s[0], SO_RCVTIMEO, 1);
     while (recv(s[0], buffer, sizeof buffer, 0) > 0) {
     }
@@ -327,10 +327,10 @@ static void many_messages(const struct kind* kind) {
         part[i] = (struct iovec){buffer + 8 * i, 8};
         many[i].msg_hdr = (struct msghdr){.msg_iov = &part[i], .msg_iovlen = 1};
     }
-    limit(s[0], SO_RCVTIMEO, 16);
+    limit(s[0], SO_RCVTIMEO, 4);
     for (int i = 0; i < 3; ++i)
         CHECK(send(s[1], "abcdefgh", 8, 0) == 8);
-    TIMED(16, recvmmsg(s[0], many, 4, 0, NULL));
+    TIMED(4, recvmmsg(s[0], many, 4, 0, NULL));
     for (int i = 0; i < 3; ++i)
         CHECK(send(s[1], "abcdefgh", 8, 0) == 8);
     REPORT(recvmmsg(s[0], many, 4, MSG_WAITFORONE, NULL));
@@ -344,11 +344,11 @@ static void low_water(const struct kind* kind) {
     struct act act;
     kind->make(s);
     CHECK(setsockopt(s[0], SOL_SOCKET, SO_RCVLOWAT, &four, sizeof four) == 0);
-    limit(s[0], SO_RCVTIMEO, 16);
+    limit(s[0], SO_RCVTIMEO, 4);
     CHECK(send(s[1], "abc", 3, 0) == 3);
     REPORT(recv(s[0], buffer, unknown(9), MSG_DONTWAIT | MSG_PEEK));
     REPORT(recv(s[0], buffer, unknown(2), 0));
-    TIMED(16, recv(s[0], buffer, unknown(9), 0));
+    TIMED(4, recv(s[0], buffer, unknown(9), 0));
     limit(s[0], SO_RCVTIMEO, 0);
     CHECK(send(s[1], "abc", 3, 0) == 3);
     meanwhile(&act, put_four, s[1]);
@@ -396,20 +396,20 @@ static void filling(const struct kind* kind) {
     int s[2];
     kind->make(s);
     narrow(s);
-    limit(s[1], SO_SNDTIMEO, 16);
+    limit(s[1], SO_SNDTIMEO, 4);
     struct iovec parts[2] = {{buffer, 1000}, {buffer + 1000, sizeof buffer - 1000}};
     struct msghdr message = {.msg_iov = parts, .msg_iovlen = 2};
-    PORTION(16, send(s[1], buffer, sizeof buffer, 0));
-    PORTION(16, send(s[1], buffer, sizeof buffer, 0));
-    PORTION(16, write(s[1], buffer, sizeof buffer));
-    PORTION(16, writev(s[1], parts, 2));
-    PORTION(16, sendmsg(s[1], &message, 0));
-    PORTION(16, sendto(s[1], buffer, sizeof buffer, 0, NULL, 0));
-    PORTION(16, send(s[1], buffer, sizeof buffer, MSG_ERRQUEUE));
+    PORTION(4, send(s[1], buffer, sizeof buffer, 0));
+    PORTION(4, send(s[1], buffer, sizeof buffer, 0));
+    PORTION(4, write(s[1], buffer, sizeof buffer));
+    PORTION(4, writev(s[1], parts, 2));
+    PORTION(4, sendmsg(s[1], &message, 0));
+    PORTION(4, sendto(s[1], buffer, sizeof buffer, 0, NULL, 0));
+    PORTION(4, send(s[1], buffer, sizeof buffer, MSG_ERRQUEUE));
     if (kind->make == tcp_pair)
-        PORTION(16, send(s[1], buffer, sizeof buffer, MSG_OOB));
+        PORTION(4, send(s[1], buffer, sizeof buffer, MSG_OOB));
     struct mmsghdr many[2] = {{message, 0}, {message, 0}};
-    TIMED(16, sendmmsg(s[1], many, 2, 0));
+    TIMED(4, sendmmsg(s[1], many, 2, 0));
     PORTION(0, send(s[1], buffer, sizeof buffer, MSG_DONTWAIT));
     REPORT(fcntl(s[1], F_GETFL) & O_NONBLOCK);
     // Room again; TCP says so only some time later.
@@ -424,19 +424,19 @@ static void filling_datagrams(const struct kind* kind) {
     printf("sending: %s\n", kind->name);
     int s[2];
     kind->make(s);
-    limit(s[1], SO_SNDTIMEO, 16);
+    limit(s[1], SO_SNDTIMEO, 4);
     int sent = 0;
     while (send(s[1], buffer, 100, MSG_DONTWAIT) == 100)
         ++sent;
     printf("%d fit\n", sent);
-    TIMED(16, send(s[1], buffer, unknown(100), 0));
-    TIMED(16, write(s[1], buffer, unknown(100)));
+    TIMED(4, send(s[1], buffer, unknown(100), 0));
+    TIMED(4, write(s[1], buffer, unknown(100)));
     struct iovec part = {buffer, 100};
     struct mmsghdr many[2] = {{{.msg_iov = &part, .msg_iovlen = 1}, 0},
                               {{.msg_iov = &part, .msg_iovlen = 1}, 0}};
-    TIMED(16, sendmmsg(s[1], many, 2, 0));
+    TIMED(4, sendmmsg(s[1], many, 2, 0));
     CHECK(recv(s[0], buffer, sizeof buffer, 0) == 100);
-    TIMED(16, sendmmsg(s[1], many, 2, 0));
+    TIMED(4, sendmmsg(s[1], many, 2, 0));
     REPORT(send(s[1], buffer, sizeof buffer, 0));
     both_closed(s);
 }
@@ -507,35 +507,35 @@ static void connecting(int family) {
     struct sockaddr_storage a;
     socklen_t size;
     int listener = listening(family, &a, &size), queued[4];
-    limit(listener, SO_RCVTIMEO, 16);
-    TIMED(16, accept(listener, NULL, NULL));
-    TIMED(16, accept4(listener, NULL, NULL, SOCK_CLOEXEC));
+    limit(listener, SO_RCVTIMEO, 4);
+    TIMED(4, accept(listener, NULL, NULL));
+    TIMED(4, accept4(listener, NULL, NULL, SOCK_CLOEXEC));
     for (int i = 0; i < 4; ++i) {
         queued[i] = socket(family, SOCK_STREAM | SOCK_NONBLOCK, 0);
         connect(queued[i], (struct sockaddr*)&a, size);
     }
     int fd = socket(family, SOCK_STREAM, 0);
-    limit(fd, SO_SNDTIMEO, 16);
-    TIMED(16, connect(fd, (struct sockaddr*)&a, size));
-    TIMED(16, connect(fd, (struct sockaddr*)&a, size));
-    TIMED(16, connect(fd, (struct sockaddr*)&a, size));
+    limit(fd, SO_SNDTIMEO, 4);
+    TIMED(4, connect(fd, (struct sockaddr*)&a, size));
+    TIMED(4, connect(fd, (struct sockaddr*)&a, size));
+    TIMED(4, connect(fd, (struct sockaddr*)&a, size));
     REPORT(fcntl(fd, F_GETFL) & O_NONBLOCK);
     struct timeval never = {-1, 0};
     CHECK(setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &never, sizeof never) == 0);
     REPORT(connect(fd, (struct sockaddr*)&a, size));
     // A call that has to wait for the connection first.
-    limit(fd, SO_SNDTIMEO, 16);
+    limit(fd, SO_SNDTIMEO, 4);
     if (family == AF_INET) {
-        limit(fd, SO_RCVTIMEO, 16);
-        TIMED(16, send(fd, "x", 1, 0));
-        TIMED(16, recv(fd, buffer, unknown(1), 0));
+        limit(fd, SO_RCVTIMEO, 4);
+        TIMED(4, send(fd, "x", 1, 0));
+        TIMED(4, recv(fd, buffer, unknown(1), 0));
     }
     // An accepted TCP socket has the listener's options.
     int one = accept(listener, NULL, NULL);
     CHECK(one >= 0);
     show(one, SO_RCVTIMEO);
-    limit(one, SO_RCVTIMEO, 16);
-    TIMED(16, recv(one, buffer, unknown(1), 0));
+    limit(one, SO_RCVTIMEO, 4);
+    TIMED(4, recv(one, buffer, unknown(1), 0));
     close(one);
     close(fd);
     for (int i = 0; i < 4; ++i)
