@@ -85,15 +85,8 @@ namespace {
 /// lock, which comes before those of the entries.
 void nudge(const patient_lane& lane) noexcept {
     for (const int fd : lane.fds) {
-        fd_entry* const e = fd_table::find(fd);
-        if (e == nullptr) {
-            continue;
-        }
-        const std::lock_guard lock(e->lock);
-        for (source* s = &e->first; s != nullptr; s = s->following()) {
-            while (fd_waiter* w = s->waiters.load(std::memory_order_relaxed)) {
-                wake_waiter(*s, *w, wake::ready);
-            }
+        if (fd_entry* const e = fd_table::find(fd)) {
+            fd_table::nudge(*e);
         }
     }
 }

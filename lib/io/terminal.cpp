@@ -176,14 +176,14 @@ ssize_t read_terminal(int fd, const iovec* iov, int count, options& o) noexcept 
         }
         ssize_t n = -EAGAIN;
         if (error < 0 || is_nonblocking(fd) || (rules.line && readiness_of(fd, POLLIN) != 0)) {
-            n = result_of(sys::real.readv(fd, iov, count));
+            n = op.long_attempt([&] { return result_of(sys::real.readv(fd, iov, count)); });
         } else if (!rules.line) {
             std::size_t size = room;
             const int ready = wait_for_bytes(op, rules, size);
             if (ready <= 0) {
                 return ready;
             }
-            n = read_exactly(fd, iov, size);
+            n = op.long_attempt([&] { return read_exactly(fd, iov, size); });
         }
         if (n != -EAGAIN) {
             op.done();
@@ -211,7 +211,7 @@ ssize_t write_terminal(int fd, const iovec* iov, int count, options& o) noexcept
     iov_cursor rest(iov, static_cast<std::size_t>(count));
     ssize_t written = 0;
     for (;;) {
-        const ssize_t n = try_write(fd, calls, rest);
+        const ssize_t n = op.long_attempt([&] { return try_write(fd, calls, rest); });
         if (n == -EAGAIN) {
             if (const int end = op.wait(); end != 0) {
                 return written > 0 ? written : end;
