@@ -36,6 +36,10 @@ inline namespace v1 {
 /// - They switch only if they must wait, and after 64 calls in a row that did not. On a thread
 ///   without a hub they make one; the thread then waits as its main fiber.
 /// - Regular files are read and written at once, and may block the thread on the disk.
+/// - Terminals are written to by a worker thread, in parts of at most 4096 bytes; the part under
+/// way
+///   when a wait is given up is written nevertheless. Reading one in the moment in which another
+///   process takes the input blocks the thread until there is more.
 namespace io {
 
 /// The time limit of a call, absolute. Converts from durations and time points.
@@ -125,6 +129,10 @@ TENDRIL_EXPORT std::size_t sendfile(int out, int in, off_t* offset, std::size_t 
 
 /// Accepts a connection, waiting for one, and returns its fd, which the caller owns. `peer` and
 /// `peer_size` may be null. `flags`: SOCK_CLOEXEC, SOCK_NONBLOCK. See accept4(2).
+/// Where io_uring is refused (many containers), on a listener without O_NONBLOCK, a worker thread
+/// makes the call once there is a connection. If the limit passes meanwhile, the connection is the
+/// next acceptor's. If another process took the connection first, the worker waits for the next,
+/// and keeps the listener alive until then, even if it is closed here.
 /// @throws std::system_error EMFILE, ENFILE: no fd is left; the connection stays in the queue, and
 /// everyone who waits for it is told.
 TENDRIL_EXPORT int accept4(int fd, sockaddr* peer, socklen_t* peer_size, int flags,

@@ -3,6 +3,7 @@
 
 #include "hub/hub_core.hpp"
 #include "io/hub_io.hpp"
+#include "io/operations.hpp"
 
 #include <climits>
 #include <cstddef>
@@ -71,7 +72,7 @@ std::atomic<fd_entry*>* make_directory() noexcept {
     // Threads may meet here: what they do twice does no harm.
     static constinit std::atomic<bool> hears_of_forks{false};
     if (!hears_of_forks.load(std::memory_order_acquire)) {
-        if (::pthread_atfork(nullptr, nullptr, [] { forked(); }) != 0) {
+        if (::pthread_atfork([] { descriptions_shared(); }, nullptr, [] { forked(); }) != 0) {
             return nullptr;
         }
         hears_of_forks.store(true, std::memory_order_release);
@@ -161,6 +162,7 @@ void forget(int fd, fd_entry& e) noexcept {
     e.kind.store(fd_kind::unknown, std::memory_order_relaxed);
     e.traits.store(0, std::memory_order_relaxed);
     e.traits_epoch.store(0, std::memory_order_relaxed);
+    e.made_epoch.store(0, std::memory_order_relaxed);
 }
 
 void nudge(fd_entry& e) noexcept {

@@ -57,7 +57,8 @@ enum class fd_kind : std::uint8_t {
     stream,       ///< another SOCK_STREAM: bytes, a write may be partial
     message,      ///< SOCK_DGRAM, SOCK_SEQPACKET, SOCK_RAW…: all or nothing
     not_a_socket, ///< takes RWF_NOWAIT, as far as is known
-    polled        ///< refused RWF_NOWAIT: terminals, and pipes before Linux 6.5
+    polled,       ///< refused RWF_NOWAIT: pipes before Linux 6.5, many devices
+    terminal
 };
 
 namespace trait {
@@ -65,6 +66,8 @@ inline constexpr std::uint8_t nonblock = 1; ///< the program wants EAGAIN
 inline constexpr std::uint8_t hidden = 2;   ///< O_NONBLOCK is ours; the program does not know
 inline constexpr std::uint8_t receive_timeout = 4;
 inline constexpr std::uint8_t send_timeout = 8;
+inline constexpr std::uint8_t receive_never = 16; ///< a negative timeout: EAGAIN at once
+inline constexpr std::uint8_t send_never = 32;
 } // namespace trait
 
 /// What is known of one fd number; a cache line. What is cached here may be wrong, because fds
@@ -74,10 +77,12 @@ struct alignas(64) fd_entry {
     std::atomic<fd_kind> kind{fd_kind::unknown};
     std::atomic<std::uint8_t> traits{0};
     std::atomic<std::uint32_t> traits_epoch{0}; ///< when traits were read, in description epochs
+    std::atomic<std::uint32_t> made_epoch{0};   ///< when this process made the socket; 0: unknown
     source first;                               ///< nearly always the only one
 
     /// How often the number was closed or replaced: counted under the lock, before that happens. A
-    /// call that was waiting belongs to the description it began with, so it ends when this differs.
+    /// call that was waiting belongs to the description it began with, so it ends when this
+    /// differs.
     std::atomic<std::uint32_t> closings{0};
 };
 

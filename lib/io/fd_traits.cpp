@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: BSL-1.0
 #include "io/fd_traits.hpp"
 
+#include "base/single_threaded.hpp"
 #include "io/operations.hpp"
+#include "io/socket_options.hpp"
 #include "sys/calls.hpp"
 
 #include <cerrno>
@@ -12,6 +14,7 @@ namespace tendril::detail::io {
 namespace {
 
 constinit std::atomic<std::uint32_t> description_epoch{1};
+constinit std::atomic<std::uint32_t> sharing_epoch{0}; ///< what was made until then may be shared
 
 int socket_option(int fd, int option) noexcept {
     int value = -1;
@@ -22,7 +25,10 @@ int socket_option(int fd, int option) noexcept {
 fd_kind ask_kind(int fd) noexcept {
     const int type = socket_option(fd, SO_TYPE);
     if (type < 0) {
-        return errno == ENOTSOCK ? fd_kind::not_a_socket : fd_kind::unknown;
+        if (errno != ENOTSOCK) {
+            return fd_kind::unknown;
+        }
+        return ::isatty(fd) != 0 ? fd_kind::terminal : fd_kind::not_a_socket;
     }
     if (type != SOCK_STREAM) {
         return fd_kind::message;
@@ -33,22 +39,34 @@ fd_kind ask_kind(int fd) noexcept {
     return tcp ? fd_kind::tcp : fd_kind::stream;
 }
 
-std::uint8_t ask_traits(int fd, const fd_entry& e) noexcept {
-    std::uint8_t found = e.traits.load(std::memory_order_relaxed) & trait::hidden;
-    if (found != 0) {
-        found = e.traits.load(std::memory_order_relaxed) & (trait::hidden | trait::nonblock);
-    } else if (const int flags = sys::real.fcntl(fd, F_GETFL); flags >= 0 && (flags & O_NONBLOCK)) {
-        found |= trait::nonblock;
+/// A socket of this thread alone: it was made here after the last sharing, and there is no thread
+/// that could change it unseen, for it has no hub.
+bool is_private(const fd_entry& e) noexcept {
+    return single_threaded() && e.made_epoch.load(std::memory_order_relaxed) >
+                                    sharing_epoch.load(std::memory_order_relaxed);
+}
+
+std::uint8_t ask_flags(int fd, const fd_entry& e) noexcept {
+    const std::uint8_t known = e.traits.load(std::memory_order_relaxed);
+    if ((known & trait::hidden) != 0) {
+        return known & (trait::hidden | trait::nonblock);
     }
-    if (is_socket(kind_of(fd))) {
-        if (socket_timeout(fd, SO_RCVTIMEO).count() != 0) {
-            found |= trait::receive_timeout;
-        }
-        if (socket_timeout(fd, SO_SNDTIMEO).count() != 0) {
-            found |= trait::send_timeout;
-        }
+    const int flags = sys::real.fcntl(fd, F_GETFL);
+    return flags >= 0 && (flags & O_NONBLOCK) != 0 ? trait::nonblock : std::uint8_t{0};
+}
+
+std::uint8_t ask_limit(int fd, bool sends) noexcept {
+    if (!is_socket(kind_of(fd))) {
+        return 0;
     }
-    return found;
+    const int option = sends ? SO_SNDTIMEO : SO_RCVTIMEO;
+    if (socket_timeout(fd, option).count() != 0) {
+        return sends ? trait::send_timeout : trait::receive_timeout;
+    }
+    if (!never_waits(fd, option)) {
+        return 0;
+    }
+    return sends ? trait::send_never : trait::receive_never;
 }
 
 void set_trait(fd_entry& e, std::uint8_t bit, bool on) noexcept {
@@ -58,6 +76,8 @@ void set_trait(fd_entry& e, std::uint8_t bit, bool on) noexcept {
         e.traits.fetch_and(static_cast<std::uint8_t>(~bit), std::memory_order_relaxed);
     }
 }
+
+constinit std::atomic<bool> any_hidden{false};
 
 bool hidden(const fd_entry* e) noexcept {
     return e != nullptr && (e->traits.load(std::memory_order_relaxed) & trait::hidden) != 0;
@@ -85,39 +105,63 @@ void remember_kind(int fd, fd_kind kind) noexcept {
     }
 }
 
-std::uint8_t traits_of(int fd) noexcept {
+std::uint8_t traits_of(int fd, bool sends) noexcept {
     fd_entry* const e = fd_table::at(fd);
     if (e == nullptr) {
         return 0;
     }
     const std::uint32_t epoch = description_epoch.load(std::memory_order_acquire);
-    if (e->traits_epoch.load(std::memory_order_relaxed) == epoch && is_socket(kind_of(fd))) {
+    if (!is_private(*e)) {
+        return ask_flags(fd, *e) | ask_limit(fd, sends);
+    }
+    if (e->traits_epoch.load(std::memory_order_relaxed) == epoch) {
         return e->traits.load(std::memory_order_relaxed);
     }
-    const std::uint8_t found = ask_traits(fd, *e);
+    const std::uint8_t found = ask_flags(fd, *e) | ask_limit(fd, false) | ask_limit(fd, true);
     e->traits.store(found, std::memory_order_relaxed);
     e->traits_epoch.store(epoch, std::memory_order_relaxed);
     return found;
-}
-
-std::chrono::microseconds socket_timeout(int fd, int option) noexcept {
-    timeval value{};
-    socklen_t size = sizeof value;
-    if (sys::real.getsockopt(fd, SOL_SOCKET, option, &value, &size) != 0) {
-        return {};
-    }
-    return std::chrono::seconds(value.tv_sec) + std::chrono::microseconds(value.tv_usec);
 }
 
 void descriptions_changed() noexcept {
     description_epoch.fetch_add(1, std::memory_order_acq_rel);
 }
 
+void descriptions_shared() noexcept {
+    sharing_epoch.store(description_epoch.fetch_add(1, std::memory_order_acq_rel),
+                        std::memory_order_release);
+    // What is hidden here would be seen there. Waits go on as before: none rests on the flag.
+    if (any_hidden.exchange(false, std::memory_order_acq_rel)) {
+        fd_table::for_each([](void*, int fd, fd_entry&) { uncover_nonblock(fd); }, nullptr);
+    }
+}
+
+void made_here(int fd) noexcept {
+    if (fd_entry* e = fd_table::at(fd)) {
+        e->made_epoch.store(description_epoch.load(std::memory_order_acquire),
+                            std::memory_order_relaxed);
+    }
+}
+
 void hide_nonblock(int fd) noexcept {
     if (fd_entry* e = fd_table::at(fd)) {
         e->traits.store(trait::hidden, std::memory_order_relaxed);
         e->traits_epoch.store(0, std::memory_order_relaxed);
+        any_hidden.store(true, std::memory_order_release);
     }
+}
+
+void uncover_nonblock(int fd) noexcept {
+    fd_entry* const e = fd_table::find(fd);
+    if (!hidden(e)) {
+        return;
+    }
+    if ((e->traits.load(std::memory_order_relaxed) & trait::nonblock) == 0) {
+        if (const int flags = sys::real.fcntl(fd, F_GETFL); flags >= 0) {
+            sys::real.fcntl(fd, F_SETFL, flags & ~O_NONBLOCK);
+        }
+    }
+    set_trait(*e, trait::hidden, false);
 }
 
 int get_flags(int fd) noexcept {

@@ -119,7 +119,8 @@ void hub_io::leave(int fd, fd_waiter& w) noexcept {
     w.closed = w.closed || w.closings != e->closings.load(std::memory_order_acquire);
 }
 
-int hub_io::wait(int fd, std::uint32_t want, time_point deadline, const wait_reason& why) noexcept {
+int hub_io::wait(int fd, std::uint32_t want, time_point deadline, const wait_reason& why,
+                 const patient_calls* calls) noexcept {
     fd_waiter w;
     w.want = want;
     w.consumes = true;
@@ -132,6 +133,10 @@ int hub_io::wait(int fd, std::uint32_t want, time_point deadline, const wait_rea
             leave(fd, w);
             return refused;
         }
+    }
+    if (calls != nullptr && calls->may_go_on() && hub_core::withdraw(w.who)) {
+        leave(fd, w);
+        return 0;
     }
     const wake end = hub_.park(w.who, why, until);
     leave(fd, w);
@@ -229,9 +234,13 @@ void hub_io::pass_on(int fd, std::uint32_t bit) noexcept {
 }
 
 int hub_io::accept(int fd, sockaddr* peer, socklen_t* peer_size, int flags) noexcept {
+    if (!uring_accept::allowed.load(std::memory_order_relaxed)) {
+        return -EOPNOTSUPP;
+    }
     if (!acceptor_tried_) {
-        acceptor_tried_ = true;
         acceptor_ = uring_accept::make();
+        // Out of fds it will be tried again.
+        acceptor_tried_ = acceptor_ != nullptr || (errno != EMFILE && errno != ENFILE);
     }
     if (acceptor_ == nullptr) {
         return -EOPNOTSUPP;

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
 #include "io/fd_table.hpp"
+#include "io/fd_traits.hpp"
 #include "io/operations.hpp"
+#include "io/patient_calls.hpp"
 #include "sys/calls.hpp"
 #include "sys/own_fds.hpp"
 
@@ -12,6 +14,7 @@ void closing(int fd) noexcept {
     fd_entry* const e = fd_table::find(fd);
     if (e != nullptr && fd_table::ours()) {
         fd_table::forget(fd, *e);
+        patient_calls::closing(static_cast<unsigned>(fd), static_cast<unsigned>(fd));
     }
 }
 
@@ -31,6 +34,7 @@ void closing_range(unsigned first, unsigned last) noexcept {
             }
         },
         &wanted);
+    patient_calls::closing(first, last);
 }
 
 namespace {
@@ -56,10 +60,14 @@ bool will_replace(int from, int to) noexcept {
     return from != to && to >= 0 && sys::real.fcntl(from, F_GETFD) >= 0;
 }
 
+/// Two numbers, one description: what the program asks of one is to hold for the other.
 void take_over(int from, int to) noexcept {
-    const fd_entry* e = fd_table::find(from);
-    if (e != nullptr && (e->traits.load(std::memory_order_relaxed) & trait::hidden) != 0) {
-        hide_nonblock(to);
+    fd_entry* const e = fd_table::find(from);
+    fd_entry* const copy = e == nullptr ? nullptr : fd_table::at(to);
+    if (copy != nullptr) {
+        uncover_nonblock(from);
+        copy->made_epoch.store(e->made_epoch.load(std::memory_order_relaxed),
+                               std::memory_order_relaxed);
     }
 }
 
@@ -93,6 +101,13 @@ int dup3(int from, int to, int flags) noexcept {
         take_over(from, to);
     }
     return r;
+}
+
+void duplicated(int from, int to) noexcept {
+    if (to >= 0) {
+        closing(to); // what had this number before was closed behind our back
+        take_over(from, to);
+    }
 }
 
 } // namespace tendril::detail::io

@@ -8,12 +8,14 @@
 #include <chrono>
 #include <climits>
 #include <cstring>
+#include <sys/ioctl.h>
 
 namespace tendril::detail::io {
 
 namespace {
 
-/// Receives that the kernel never blocks in, whatever the flags of the fd.
+/// Receiving that the kernel never blocks in, whatever the flags of the fd. (Sending urgent data
+/// does block.)
 constexpr int immediate = MSG_DONTWAIT | MSG_OOB | MSG_ERRQUEUE;
 
 /// Reads that take everything there is as bytes in order.
@@ -45,6 +47,17 @@ void meet_fds(msghdr& message) noexcept {
     }
 }
 
+bool carries_fds(const msghdr& message) noexcept {
+    auto* const whole = const_cast<msghdr*>(&message);
+    for (cmsghdr* h = message.msg_control == nullptr ? nullptr : CMSG_FIRSTHDR(whole); h != nullptr;
+         h = CMSG_NXTHDR(whole, h)) {
+        if (h->cmsg_level == SOL_SOCKET && h->cmsg_type == SCM_RIGHTS) {
+            return true;
+        }
+    }
+    return false;
+}
+
 ssize_t received(ssize_t result, msghdr& message) noexcept {
     if (result >= 0 && message.msg_control != nullptr && message.msg_controllen != 0) {
         meet_fds(message);
@@ -59,13 +72,35 @@ int received(int result, mmsghdr* messages) noexcept {
     return result;
 }
 
-/// recv(MSG_PEEK | MSG_WAITALL): waits until `size` bytes are there, or no more will come.
-ssize_t peek_all(operation& op, void* buffer, std::size_t size, int flags) noexcept {
+/// Where part of the work is done, TCP leaves an error to the next call; another attempt would take
+/// it away. (AF_UNIX itself forgets it.)
+bool has_failed(int fd) noexcept {
+    pollfd p{fd, 0, 0};
+    return kind_of(fd) == fd_kind::tcp && sys::real.poll(&p, 1, 0) > 0 &&
+           (p.revents & (POLLERR | POLLHUP)) == (POLLERR | POLLHUP);
+}
+
+bool has_data(int fd) noexcept {
+    int queued = 0;
+    return sys::real.ioctl(fd, FIONREAD, &queued) == 0 && queued > 0;
+}
+
+/// How much a blocking call waits for.
+std::size_t target_of(int fd, std::size_t size, int flags, const options& o) noexcept {
+    if (!is_stream(fd)) {
+        return 1;
+    }
+    return (flags & MSG_WAITALL) != 0 ? size : o.as_program ? low_water(fd, size) : 1;
+}
+
+/// recv(MSG_PEEK | MSG_WAITALL) on TCP: waits until `size` bytes are there, or no more will come.
+/// (On AF_UNIX the kernel waits for one part only.)
+ssize_t peek_all(operation& op, void* buffer, std::size_t size, std::size_t target,
+                 int flags) noexcept {
     for (;;) {
-        const ssize_t n = op.attempt([&] {
-            return result_of(sys::real.recv(op.fd(), buffer, size, flags | MSG_DONTWAIT));
-        });
-        const bool partial = n > 0 && static_cast<std::size_t>(n) < size;
+        const ssize_t n = op.attempt(
+            [&] { return result_of(sys::real.recv(op.fd(), buffer, size, flags | MSG_DONTWAIT)); });
+        const bool partial = n > 0 && static_cast<std::size_t>(n) < target;
         if ((n != -EAGAIN && !partial) || (partial && op.saw_end())) {
             op.done();
             return n;
@@ -76,7 +111,8 @@ ssize_t peek_all(operation& op, void* buffer, std::size_t size, int flags) noexc
     }
 }
 
-ssize_t receive_all(operation& op, iov_cursor& rest, msghdr message, int flags,
+/// Goes on until `target` bytes have come.
+ssize_t receive_all(operation& op, iov_cursor& rest, msghdr message, int flags, std::size_t target,
                     msghdr* result) noexcept {
     const auto controls = message.msg_controllen;
     ssize_t got = 0;
@@ -85,7 +121,10 @@ ssize_t receive_all(operation& op, iov_cursor& rest, msghdr message, int flags,
         message.msg_iovlen = rest.count();
         message.msg_controllen = controls;
         const std::size_t wanted = rest.left();
-        const ssize_t n = run_receive(op, flags, wanted, [&] {
+        const ssize_t n = run_receive(op, flags, wanted, [&]() -> ssize_t {
+            if (got > 0 && has_failed(op.fd()) && !has_data(op.fd())) {
+                return -EIO; // for none to see
+            }
             return result_of(sys::real.recvmsg(op.fd(), &message, flags | MSG_DONTWAIT));
         });
         if (received(n, message) < 0) {
@@ -100,7 +139,8 @@ ssize_t receive_all(operation& op, iov_cursor& rest, msghdr message, int flags,
         const bool more = n > 0 && static_cast<std::size_t>(n) < wanted;
         // Control messages mark a boundary that WAITALL does not read past, see unix(7).
         const bool control = message.msg_control != nullptr && message.msg_controllen != 0;
-        if (!more || control || !rest.advance(static_cast<std::size_t>(n))) {
+        if (!more || control || static_cast<std::size_t>(got) >= target ||
+            !rest.advance(static_cast<std::size_t>(n))) {
             return got;
         }
     }
@@ -117,16 +157,19 @@ int wait_for_receiver(operation& op, std::chrono::microseconds& pause) noexcept 
     return op.wait_until(op.io().hub().now() + pause);
 }
 
-/// A blocking send goes on until all is sent. `attempt(sent, flags)` sends the rest.
+/// A blocking send goes on until all is sent. `attempt(sent, flags)` sends the rest, with `flags`.
 template <typename Attempt>
-ssize_t run_send(operation& op, std::size_t size, Attempt&& attempt) noexcept {
+ssize_t run_send(operation& op, std::size_t size, int flags, Attempt&& attempt) noexcept {
     std::size_t sent = 0;
     std::chrono::microseconds pause{100};
     for (;;) {
+        if (sent > 0 && has_failed(op.fd())) {
+            op.done();
+            return static_cast<ssize_t>(sent);
+        }
         // An error after the first part is reported by the next call; so is its SIGPIPE.
-        const ssize_t n = op.attempt([&] {
-            return attempt(sent, sent == 0 ? MSG_DONTWAIT : MSG_DONTWAIT | MSG_NOSIGNAL);
-        });
+        const int each = flags | (sent == 0 ? MSG_DONTWAIT : MSG_DONTWAIT | MSG_NOSIGNAL);
+        const ssize_t n = op.attempt([&] { return attempt(sent, each); });
         int end = 0;
         if (n >= 0) {
             sent += static_cast<std::size_t>(n);
@@ -134,8 +177,16 @@ ssize_t run_send(operation& op, std::size_t size, Attempt&& attempt) noexcept {
                 op.done();
                 return static_cast<ssize_t>(sent);
             }
+            if (n > 0 && kind_of(op.fd()) == fd_kind::stream) {
+                op.restart(); // AF_UNIX waits anew for each buffer: sock_alloc_send_pskb
+            }
         } else if (n == -EAGAIN) {
             end = wait_for_receiver(op, pause);
+        } else if (n == -EINPROGRESS) {
+            // TCP Fast Open without a cookie: the connection must be there first.
+            flags &= ~MSG_FASTOPEN;
+            end = op.wait();
+            end = end == -EAGAIN ? -EINPROGRESS : end;
         } else {
             op.done();
             end = static_cast<int>(n);
@@ -159,25 +210,33 @@ ssize_t recvfrom(int fd, void* buffer, std::size_t size, int flags, sockaddr* fr
     if (op.error() != 0) {
         return op.error();
     }
-    if ((flags & MSG_WAITALL) != 0 && size != 0 && is_stream(fd)) {
+    if (const std::size_t target = target_of(fd, size, flags, o); target > 1) {
         if ((flags & MSG_PEEK) != 0) {
-            return peek_all(op, buffer, size, flags);
+            return kind_of(fd) == fd_kind::tcp
+                       ? peek_all(op, buffer, size, target, flags)
+                       : op.run([&] {
+                             return result_of(sys::real.recvfrom(
+                                 fd, buffer, size, flags | MSG_DONTWAIT, from, from_size));
+                         });
         }
         const iovec iov{buffer, size};
         iov_cursor rest(&iov, 1);
         msghdr message{};
         message.msg_name = from;
         message.msg_namelen = from_size == nullptr ? 0 : *from_size;
-        const ssize_t n = receive_all(op, rest, message, flags, &message);
+        const ssize_t n = receive_all(op, rest, message, flags, target, &message);
         if (n >= 0 && from_size != nullptr) {
             *from_size = message.msg_namelen;
         }
         return n;
     }
-    return run_receive(op, flags, size, [&] {
+    const ssize_t n = run_receive(op, flags, size, [&] {
         return result_of(
             sys::real.recvfrom(fd, buffer, size, flags | MSG_DONTWAIT, from, from_size));
     });
+    // What Linux says of nothing that was asked for in vain: tcp_recvmsg_locked ends its loop.
+    const bool vain = n == -EAGAIN && size == 0 && o.waited && kind_of(fd) == fd_kind::tcp;
+    return vain ? 0 : n;
 }
 
 ssize_t recv(int fd, void* buffer, std::size_t size, int flags, options& o) noexcept {
@@ -192,14 +251,17 @@ ssize_t recvmsg(int fd, msghdr* message, int flags, options& o) noexcept {
     if (op.error() != 0) {
         return op.error();
     }
-    if ((flags & (MSG_WAITALL | MSG_PEEK)) == MSG_WAITALL && is_stream(fd)) {
-        iov_cursor rest(message->msg_iov, message->msg_iovlen);
-        return receive_all(op, rest, *message, flags, message);
-    }
     const std::size_t size = total_size(message->msg_iov, message->msg_iovlen);
-    const ssize_t n = run_receive(op, flags, size, [&] {
-        return result_of(sys::real.recvmsg(fd, message, flags | MSG_DONTWAIT));
-    });
+    const std::size_t target = (flags & MSG_PEEK) != 0 ? 1 : target_of(fd, size, flags, o);
+    const ssize_t n = [&] {
+        if (target > 1) {
+            iov_cursor rest(message->msg_iov, message->msg_iovlen);
+            return receive_all(op, rest, *message, flags, target, message);
+        }
+        return run_receive(op, flags, size, [&] {
+            return result_of(sys::real.recvmsg(fd, message, flags | MSG_DONTWAIT));
+        });
+    }();
     return received(n, *message);
 }
 
@@ -220,7 +282,10 @@ int recvmmsg(int fd, mmsghdr* messages, unsigned count, int flags, options& o) n
             return received(result_of(sys::real.recvmmsg(fd, next, count - got, each, nullptr)),
                             next);
         });
-        got += n > 0 ? static_cast<unsigned>(n) : 0;
+        if (n > 0) {
+            got += static_cast<unsigned>(n);
+            op.restart(); // each is a call of its own to the kernel
+        }
         const bool enough = got == count || (got > 0 && (flags & MSG_WAITFORONE) != 0);
         int end = 0;
         if (enough || (n < 0 && n != -EAGAIN)) {
@@ -248,9 +313,9 @@ ssize_t sendto(int fd, const void* buffer, std::size_t size, int flags, const so
     if (op.error() != 0) {
         return op.error();
     }
-    return run_send(op, size, [&](std::size_t sent, int more_flags) {
+    return run_send(op, size, flags, [&](std::size_t sent, int each) {
         return result_of(sys::real.sendto(fd, static_cast<const std::byte*>(buffer) + sent,
-                                          size - sent, flags | more_flags, to, to_size));
+                                          size - sent, each, to, to_size));
     });
 }
 
@@ -259,6 +324,9 @@ ssize_t send(int fd, const void* buffer, std::size_t size, int flags, options& o
 }
 
 ssize_t sendmsg(int fd, const msghdr* message, int flags, options& o) noexcept {
+    if (carries_fds(*message)) {
+        descriptions_shared();
+    }
     if ((flags & MSG_DONTWAIT) != 0) {
         return result_of(sys::real.sendmsg(fd, message, flags));
     }
@@ -269,7 +337,7 @@ ssize_t sendmsg(int fd, const msghdr* message, int flags, options& o) noexcept {
     iov_cursor rest(message->msg_iov, message->msg_iovlen);
     msghdr part = *message;
     std::size_t sent_before = 0;
-    return run_send(op, rest.left(), [&](std::size_t sent, int more_flags) -> ssize_t {
+    return run_send(op, rest.left(), flags, [&](std::size_t sent, int each) -> ssize_t {
         if (sent != sent_before) {
             if (!rest.advance(sent - sent_before)) {
                 return -ENOMEM;
@@ -280,12 +348,16 @@ ssize_t sendmsg(int fd, const msghdr* message, int flags, options& o) noexcept {
         }
         part.msg_iov = rest.data_for_msghdr();
         part.msg_iovlen = rest.count();
-        return result_of(sys::real.sendmsg(fd, &part, flags | more_flags));
+        return result_of(sys::real.sendmsg(fd, &part, each));
     });
 }
 
 int sendmmsg(int fd, mmsghdr* messages, unsigned count, int flags, options& o) noexcept {
     if ((flags & MSG_DONTWAIT) != 0) {
+        if (std::any_of(messages, messages + count,
+                        [](const mmsghdr& m) { return carries_fds(m.msg_hdr); })) {
+            descriptions_shared();
+        }
         return result_of(sys::real.sendmmsg(fd, messages, count, flags));
     }
     count = std::min(count, unsigned{IOV_MAX}); // sendmmsg(2): UIO_MAXIOV, silently

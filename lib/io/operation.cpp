@@ -22,11 +22,12 @@ hub_io* this_hub(int& error) noexcept {
 void operation::begin_waiting() noexcept {
     begun_ = true;
     limit_ = options_.deadline;
+    expiry_ = -ETIMEDOUT;
     if (!options_.as_program) {
         return;
     }
-    const std::uint8_t traits = traits_of(fd_);
-    nonblock_ = (traits & trait::nonblock) != 0;
+    const std::uint8_t traits = traits_of(fd_, direction_.bit == readiness::out);
+    nonblock_ = (traits & (trait::nonblock | direction_.never_trait)) != 0;
     if ((traits & direction_.timeout_trait) != 0 && !nonblock_) {
         const auto timeout = socket_timeout(fd_, direction_.timeout_option);
         if (timeout.count() != 0 && io_->hub().now() + timeout < limit_) {
@@ -45,11 +46,11 @@ int operation::wait() noexcept {
     }
     options_.waited = true;
     parked_ = true;
-    const int r = io_->wait(fd_, direction_.bit, limit_, why_);
+    const int r = io_->wait(fd_, direction_.bit, limit_, why_, calls_);
     return r == -ETIMEDOUT ? expiry_ : r;
 }
 
-int operation::wait_until(time_point retry) noexcept {
+int operation::wait_until(time_point retry, std::uint32_t want) noexcept {
     if (!begun_) {
         begin_waiting();
     }
@@ -58,8 +59,8 @@ int operation::wait_until(time_point retry) noexcept {
     }
     options_.waited = true;
     parked_ = true;
-    // For no edge, but closing the fd ends it.
-    const int r = io_->wait(fd_, 0, std::min(retry, limit_), why_);
+    // Even for no edge, because closing the fd ends it.
+    const int r = io_->wait(fd_, want, std::min(retry, limit_), why_);
     if (r != -ETIMEDOUT) {
         return r;
     }

@@ -16,10 +16,13 @@ namespace tendril::detail::io {
 struct direction {
     std::uint32_t bit;
     std::uint8_t timeout_trait;
+    std::uint8_t never_trait;
     int timeout_option;
 };
-inline constexpr direction inwards{readiness::in, trait::receive_timeout, SO_RCVTIMEO};
-inline constexpr direction outwards{readiness::out, trait::send_timeout, SO_SNDTIMEO};
+inline constexpr direction inwards{readiness::in, trait::receive_timeout, trait::receive_never,
+                                   SO_RCVTIMEO};
+inline constexpr direction outwards{readiness::out, trait::send_timeout, trait::send_never,
+                                    SO_SNDTIMEO};
 
 /// This thread's hub; null with `error` set (positive) when it cannot be made.
 hub_io* this_hub(int& error) noexcept;
@@ -38,7 +41,7 @@ public:
         }
     }
     ~operation() {
-        if (begun_) {
+        if (parked_) {
             io_->rejuvenate(fd_);
         }
     }
@@ -50,8 +53,15 @@ public:
     /// After EAGAIN: parks until it is worth another try, and returns 0. Negative: what the call
     /// ends with. hub_io::always_ready: the kernel can not wait for this fd; call it as it is.
     int wait() noexcept;
-    /// Likewise, until a point in time, because the fd's readiness would not tell.
-    int wait_until(time_point retry) noexcept;
+    /// Likewise, but also 0 at a point in time, because the fd's readiness might not tell.
+    int wait_until(time_point retry, std::uint32_t want = 0) noexcept;
+
+    /// A part is done, and the kernel would give the next one the whole timeout of the program
+    /// again.
+    void restart() noexcept { begun_ = false; }
+
+    /// Waiting also ends when there is news of these, which must outlive the operation.
+    void mind(const patient_calls& calls) noexcept { calls_ = &calls; }
 
     /// What an expired timeout of the program ends the call with (of ours: -ETIMEDOUT).
     void expires_with(int result) noexcept { program_expiry_ = result; }
@@ -172,13 +182,14 @@ private:
     wait_reason why_;
     options& options_;
     hub_io* io_ = nullptr;
+    const patient_calls* calls_ = nullptr;
     int error_ = 0;
     int program_expiry_ = -EAGAIN;
     int expiry_ = -ETIMEDOUT;
     std::uint32_t closings_ = 0; ///< of the entry, when the operation began
     bool parked_ = false;
     bool begun_ = false;
-    bool nonblock_ = false;
+    bool nonblock_ = false; ///< EAGAIN is the answer
     time_point limit_ = never;
 };
 

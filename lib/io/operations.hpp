@@ -106,19 +106,35 @@ int close(int fd) noexcept;
 int dup2(int from, int to) noexcept;
 int dup3(int from, int to, int flags) noexcept;
 
+/// The program got `to` by dup(from) or the like; does nothing if it is negative.
+void duplicated(int from, int to) noexcept;
+
 // --- flags
 // -------------------------------------------------------------------------------------------
 /// Says that this socket was made by Tendril with SOCK_NONBLOCK, which the program must not see:
 /// get_flags hides it, and shims treat the fd as blocking until the program sets O_NONBLOCK itself.
+/// Ends when the description gets a second owner: see descriptions_shared().
 void hide_nonblock(int fd) noexcept;
+
+/// This process has just made the socket, so nobody else can change its flags until it is shared.
+/// Without it they are asked for at each wait.
+void made_here(int fd) noexcept;
 
 /// fcntl(F_GETFL), fcntl(F_SETFL) and ioctl(FIONBIO) as the program means them.
 int get_flags(int fd) noexcept;
 int set_flags(int fd, int flags) noexcept;
 int set_nonblock(int fd, bool on) noexcept;
 
-/// The program changed SO_RCVTIMEO or SO_SNDTIMEO of some socket, or flags by a way other than the
-/// above: what is cached about descriptions (fds may share one) is read again.
+/// The program changed flags by a way other than the above: what is cached about descriptions (fds
+/// may share one) is read again.
 void descriptions_changed() noexcept;
+
+/// The program is about to give descriptions to another process, by fork or SCM_RIGHTS: from now on
+/// others may change what is there by now, and must not see an O_NONBLOCK that is hidden.
+void descriptions_shared() noexcept;
+
+/// setsockopt(SOL_SOCKET, `option`) has succeeded: SO_RCVTIMEO, SO_SNDTIMEO (in either of their two
+/// numbers) and SO_RCVLOWAT hold for waits in the hub.
+void option_changed(int fd, int option, const void* value) noexcept;
 
 } // namespace tendril::detail::io

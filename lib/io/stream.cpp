@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: BSL-1.0
 // read, write and their kin. On sockets they are recv and send; elsewhere O_NONBLOCK is not ours to
-// set, so RWF_NOWAIT is tried, and where the kernel refuses it, poll then call.
+// set, so RWF_NOWAIT is tried, and where the kernel refuses it, poll then call. Terminals have
+// rules of their own.
 #include "io/iov_cursor.hpp"
 #include "io/operation.hpp"
+#include "io/terminal.hpp"
 #include "sys/calls.hpp"
 
 #include <algorithm>
@@ -28,15 +30,8 @@ bool is_regular(int fd) noexcept {
 /// How much of a blocking write surely finds room when poll says writable.
 std::size_t safe_write(int fd) noexcept {
     struct stat status {};
-    if (::fstat(fd, &status) == 0) {
-        if (S_ISFIFO(status.st_mode)) {
-            return PIPE_BUF; // pipe(7); also keeps small writes atomic
-        }
-        if (S_ISCHR(status.st_mode) && ::isatty(fd) != 0) {
-            return 256; // tty_io.c: WAKEUP_CHARS; a terminal with less room left may still block
-        }
-    }
-    return SSIZE_MAX;
+    const bool is_pipe = ::fstat(fd, &status) == 0 && S_ISFIFO(status.st_mode);
+    return is_pipe ? PIPE_BUF : SSIZE_MAX; // pipe(7); also keeps small writes atomic
 }
 
 bool refuses_nowait(ssize_t result) noexcept {
@@ -77,6 +72,12 @@ ssize_t try_write(int fd, const iov_cursor& rest) noexcept {
 }
 
 ssize_t read_file(int fd, const iovec* iov, int count, options& o) noexcept {
+    if (kind_of(fd) == fd_kind::terminal) {
+        if (const ssize_t n = read_terminal(fd, iov, count, o); n != -ENOTTY) {
+            return n;
+        }
+        remember_kind(fd, fd_kind::not_a_socket); // the number changed hands behind our back
+    }
     operation op(fd, inwards, wait_kind::read, "read", o);
     if (op.error() != 0) {
         return op.error();
@@ -105,6 +106,12 @@ ssize_t read_file(int fd, const iovec* iov, int count, options& o) noexcept {
 }
 
 ssize_t write_file(int fd, const iovec* iov, int count, options& o) noexcept {
+    if (kind_of(fd) == fd_kind::terminal) {
+        if (const ssize_t n = write_terminal(fd, iov, count, o); n != -ENOTTY) {
+            return n;
+        }
+        remember_kind(fd, fd_kind::not_a_socket);
+    }
     operation op(fd, outwards, wait_kind::write, "write", o);
     if (op.error() != 0) {
         return op.error();
@@ -147,6 +154,9 @@ ssize_t read(int fd, void* buffer, std::size_t size, options& o) noexcept {
         return result_of(sys::real.read(fd, buffer, 0));
     }
     if (is_socket(kind_of(fd))) {
+        if (o.as_program && low_water(fd, size) > 1) {
+            return recv(fd, buffer, size, 0, o);
+        }
         operation op(fd, inwards, wait_kind::read, "read", o);
         if (op.error() != 0) {
             return op.error();
@@ -167,14 +177,17 @@ ssize_t readv(int fd, const iovec* iov, int count, options& o) noexcept {
         return result_of(sys::real.readv(fd, iov, count));
     }
     if (is_socket(kind_of(fd))) {
-        operation op(fd, inwards, wait_kind::read, "readv", o);
-        if (op.error() != 0) {
-            return op.error();
-        }
         msghdr message{};
         message.msg_iov = const_cast<iovec*>(iov);
         message.msg_iovlen = static_cast<std::size_t>(count);
         const std::size_t size = total_size(iov, static_cast<std::size_t>(count));
+        if (o.as_program && low_water(fd, size) > 1) {
+            return recvmsg(fd, &message, 0, o);
+        }
+        operation op(fd, inwards, wait_kind::read, "readv", o);
+        if (op.error() != 0) {
+            return op.error();
+        }
         const ssize_t n = op.run_read(
             size, [&] { return result_of(sys::real.recvmsg(fd, &message, MSG_DONTWAIT)); });
         if (n != -ENOTSOCK) {

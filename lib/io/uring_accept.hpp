@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -22,6 +23,10 @@ public:
         dontwait, ///< IORING_ACCEPT_DONTWAIT, Linux 6.10
         cancel    ///< accept and its cancellation in one submission, Linux 5.5
     };
+
+    /// False makes every hub that has no ring yet do without, as where io_uring is refused. For
+    /// tests.
+    static inline std::atomic<bool> allowed{true};
 
     /// Null where io_uring is missing, forbidden, or out of resources.
     static std::unique_ptr<uring_accept> make(means first = means::dontwait) noexcept;

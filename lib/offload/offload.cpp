@@ -7,6 +7,7 @@
 #include <chrono>
 #include <condition_variable>
 #include <exception>
+#include <memory>
 #include <mutex>
 #include <new>
 #include <thread>
@@ -24,15 +25,22 @@ constexpr std::chrono::seconds idle_life{5};
 /// Threads are made as jobs come and end when idle. Never destroyed: a worker may outlive main.
 class worker_pool {
 public:
-    static worker_pool& instance() {
-        static worker_pool& pool = *new worker_pool;
+    /// For jobs that end: they share a few threads.
+    static worker_pool& brisk() {
+        static worker_pool& pool = made<brisk>(false);
+        return pool;
+    }
+    /// For jobs that may block for ever: each has a thread.
+    static worker_pool& patient() {
+        static worker_pool& pool = made<patient>(true);
         return pool;
     }
 
-    /// False: there is no thread, and none can be made.
+    /// False: there is no thread that would come to it, and none can be made.
     bool post(const std::shared_ptr<offload_job>& job, ticket waiter) noexcept {
         const std::lock_guard lock(mutex_);
-        if (idle_ <= waiting_ && threads_ < most_threads && !start_thread() && threads_ == 0) {
+        const bool may_grow = patient_ || threads_ < most_threads;
+        if (idle_ <= waiting_ && may_grow && !start_thread() && (patient_ || threads_ == 0)) {
             return false;
         }
         job->self_ = job;
@@ -46,12 +54,18 @@ public:
     }
 
 private:
-    worker_pool() {
+    explicit worker_pool(bool patient) noexcept
+        : patient_(patient) {}
+
+    template <worker_pool& (*Pool)()>
+    static worker_pool& made(bool patient) {
+        auto pool = std::unique_ptr<worker_pool>(new worker_pool(patient));
         // In a child there are no workers, and nobody waits for what the parent's fibers wanted.
-        if (pthread_atfork([] { instance().mutex_.lock(); }, [] { instance().mutex_.unlock(); },
-                           [] { instance().forked(); }) != 0) {
+        if (pthread_atfork([] { Pool().mutex_.lock(); }, [] { Pool().mutex_.unlock(); },
+                           [] { Pool().forked(); }) != 0) {
             throw std::bad_alloc();
         }
+        return *pool.release();
     }
 
     void forked() {
@@ -96,7 +110,9 @@ private:
             std::shared_ptr<offload_job> job = take_first();
             lock.unlock();
             job->run();
-            hub_core::wake_up(job->waiter_, wake::ready);
+            if (job->waiter_.fiber != nullptr) {
+                hub_core::wake_up(job->waiter_, wake::ready);
+            }
             job.reset();
             lock.lock();
         }
@@ -110,6 +126,7 @@ private:
         return std::move(job->self_);
     }
 
+    const bool patient_;
     std::mutex mutex_;
     std::condition_variable wanted_;
     offload_job* first_ = nullptr;
@@ -121,7 +138,7 @@ private:
 
 wake offload(const std::shared_ptr<offload_job>& job, const wait_reason& why, time_point deadline) {
     hub_core& hub = hub_core::current();
-    worker_pool& pool = worker_pool::instance();
+    worker_pool& pool = worker_pool::brisk();
     const ticket t = hub.prepare();
     if (!pool.post(job, t)) {
         hub_core::withdraw(t);
@@ -129,6 +146,10 @@ wake offload(const std::shared_ptr<offload_job>& job, const wait_reason& why, ti
         return wake::ready;
     }
     return hub.park(t, why, deadline);
+}
+
+bool offload_patiently(const std::shared_ptr<offload_job>& job) {
+    return worker_pool::patient().post(job, {});
 }
 
 } // namespace tendril::detail

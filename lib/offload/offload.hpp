@@ -34,6 +34,11 @@ private:
 wake offload(const std::shared_ptr<offload_job>& job, const wait_reason& why,
              time_point deadline = never);
 
+/// Starts a job that may block for as long as it likes: on a thread outside of the pool that
+/// offload() shares, so it delays nobody. It reports its end itself. How many there can be at once
+/// is for the caller to bound. False: no thread can be had, and the job was not taken.
+bool offload_patiently(const std::shared_ptr<offload_job>& job);
+
 /// `work(state)` on a worker thread; returns how the wait ended, and the state.
 template <typename State, typename Work>
 std::pair<wake, std::shared_ptr<State>> offload_with(std::shared_ptr<State> state, Work work,

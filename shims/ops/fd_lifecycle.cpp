@@ -28,6 +28,21 @@ int fresh(int fd) noexcept {
     return negative(fd);
 }
 
+int fresh_socket(int fd) noexcept {
+    const int result = fresh(fd);
+    if (fd >= 0) {
+        io::made_here(fd);
+    }
+    return result;
+}
+
+int fresh_copy(int from, int fd) noexcept {
+    const int saved = errno;
+    io::duplicated(from, fd);
+    errno = saved;
+    return negative(fd);
+}
+
 int fresh_pair(int result, const int* ends) noexcept {
     if (result == 0) {
         fresh(ends[0]);
@@ -139,14 +154,15 @@ void closefrom(int first) noexcept {
 
 int dup(int fd) noexcept {
     return call(
-        tendril_shim_index_dup, [&](hub_core&, io::options&) { return fresh(libc.dup(fd)); },
+        tendril_shim_index_dup,
+        [&](hub_core&, io::options&) { return fresh_copy(fd, libc.dup(fd)); },
         [&] { return libc.dup(fd); });
 }
 
 int socket(int domain, int type, int protocol) noexcept {
     return call(
         tendril_shim_index_socket,
-        [&](hub_core&, io::options&) { return fresh(libc.socket(domain, type, protocol)); },
+        [&](hub_core&, io::options&) { return fresh_socket(libc.socket(domain, type, protocol)); },
         [&] { return libc.socket(domain, type, protocol); });
 }
 
@@ -154,7 +170,12 @@ int socketpair(int domain, int type, int protocol, int* ends) noexcept {
     return call(
         tendril_shim_index_socketpair,
         [&](hub_core&, io::options&) {
-            return fresh_pair(libc.socketpair(domain, type, protocol, ends), ends);
+            const int result = libc.socketpair(domain, type, protocol, ends);
+            if (result == 0) {
+                fresh_socket(ends[0]);
+                fresh_socket(ends[1]);
+            }
+            return negative(result);
         },
         [&] { return libc.socketpair(domain, type, protocol, ends); });
 }
@@ -188,7 +209,7 @@ int fcntl(int fd, int command, ...) noexcept {
                 return io::set_flags(fd, static_cast<int>(reinterpret_cast<intptr_t>(argument)));
             case F_DUPFD:
             case F_DUPFD_CLOEXEC:
-                return fresh(libc.fcntl(fd, command, argument));
+                return fresh_copy(fd, libc.fcntl(fd, command, argument));
             default:
                 return negative(libc.fcntl(fd, command, argument));
             }
@@ -217,9 +238,8 @@ int setsockopt(int fd, int level, int name, const void* value, socklen_t size) n
         tendril_shim_index_setsockopt,
         [&](hub_core&, io::options&) {
             const int result = libc.setsockopt(fd, level, name, value, size);
-            if (result == 0 && level == SOL_SOCKET &&
-                (name == SO_RCVTIMEO || name == SO_SNDTIMEO)) {
-                io::descriptions_changed();
+            if (result == 0 && level == SOL_SOCKET) {
+                io::option_changed(fd, name, value);
             }
             return negative(result);
         },

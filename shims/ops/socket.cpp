@@ -105,12 +105,7 @@ int accept(int fd, struct sockaddr* peer, socklen_t* peer_size) noexcept {
 int accept4(int fd, struct sockaddr* peer, socklen_t* peer_size, int flags) noexcept {
     return call(
         tendril_shim_index_accept4,
-        [&](hub_core&, io::options& o) {
-            // The kernel looks at the flags before it waits.
-            return (flags & ~(SOCK_NONBLOCK | SOCK_CLOEXEC)) != 0
-                       ? -EINVAL
-                       : io::accept4(fd, peer, peer_size, flags, o);
-        },
+        [&](hub_core&, io::options& o) { return io::accept4(fd, peer, peer_size, flags, o); },
         [&] { return libc.accept4(fd, peer, peer_size, flags); });
 }
 

@@ -41,7 +41,7 @@ class Workshop:
     def compile(self, source, flags=(), libraries=(), name=None):
         out = self.file(name or os.path.splitext(source)[0])
         compiler = ["cc", "-std=gnu11"] if source.endswith(".c") else ["c++", "-std=c++17"]
-        subprocess.run([*compiler, "-D_GNU_SOURCE", "-w", *flags, os.path.join(FOLDER, source),
+        subprocess.run([*compiler, "-D_GNU_SOURCE", "-w", "-pthread", *flags, os.path.join(FOLDER, source),
                         "-o", out, *libraries], check=True)
         return out
 

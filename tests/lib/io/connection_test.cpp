@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 #include "io/operations.hpp"
+#include "io/uring_accept.hpp"
 #include "support/sockets.hpp"
 #include "sys/calls.hpp"
 
@@ -45,9 +46,18 @@ struct deaf_listener {
     }
 };
 
-class accept_on : public testing::TestWithParam<int> {
+struct listener_kind {
+    const char* name;
+    int flags;
+    bool uring;
+};
+
+class accept_on : public testing::TestWithParam<listener_kind> {
 protected:
-    owned_fd listener_ = tcp_listener(128, GetParam());
+    void SetUp() override { io::uring_accept::allowed = GetParam().uring; }
+    void TearDown() override { io::uring_accept::allowed = true; }
+
+    owned_fd listener_ = tcp_listener(128, GetParam().flags);
 };
 
 TEST_P(accept_on, waits_for_a_connection) {
@@ -65,7 +75,7 @@ TEST_P(accept_on, waits_for_a_connection) {
     EXPECT_FALSE(acceptor.ready());
     const owned_fd client = tcp_client(listener_);
     EXPECT_EQ(acceptor.get(), ntohs(local_address(client).sin_port));
-    EXPECT_EQ(is_nonblocking(listener_), GetParam() != 0);
+    EXPECT_EQ(is_nonblocking(listener_), GetParam().flags != 0);
 }
 
 TEST_P(accept_on, serves_two_acceptors_from_one_edge) {
@@ -106,9 +116,12 @@ TEST_P(accept_on, reports_emfile_and_recovers) {
     EXPECT_GE(owned_fd(accept_one(listener_)), 0);
 }
 
-INSTANTIATE_TEST_SUITE_P(listeners, accept_on, testing::Values(0, SOCK_NONBLOCK),
-                         [](const testing::TestParamInfo<int>& flags) {
-                             return std::string(flags.param == 0 ? "blocking" : "nonblocking");
+INSTANTIATE_TEST_SUITE_P(listeners, accept_on,
+                         testing::Values(listener_kind{"blocking", 0, true},
+                                         listener_kind{"blocking_without_uring", 0, false},
+                                         listener_kind{"nonblocking", SOCK_NONBLOCK, true}),
+                         [](const testing::TestParamInfo<listener_kind>& kind) {
+                             return std::string(kind.param.name);
                          });
 
 TEST(accept, of_a_program_that_set_nonblock) {

@@ -1,0 +1,589 @@
+// SPDX-License-Identifier: BSL-1.0
+// SO_RCVTIMEO and SO_SNDTIMEO, and what a blocking call returns that got only part of its work
+// done.
+#include "report.h"
+
+#include <fcntl.h>
+#include <limits.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define NEW_RECEIVE 66 // SO_RCVTIMEO_NEW and SO_SNDTIMEO_NEW of asm-generic/socket.h
+#define NEW_SEND 67
+
+static char buffer[1 << 20];
+
+static void limit(int fd, int option, long milliseconds) {
+    struct timeval t = {milliseconds / 1000, milliseconds % 1000 * 1000};
+    CHECK(setsockopt(fd, SOL_SOCKET, option, &t, sizeof t) == 0);
+}
+
+// The call, and that it took its time. Nothing is said of how much longer it took.
+#define TIMED(milliseconds, call)                                                                  \
+    do {                                                                                           \
+        double before_ = seconds_now();                                                            \
+        REPORT(call);                                                                              \
+        printf("  waited %d\n", (seconds_now() - before_) * 1000 >= (milliseconds)-1);             \
+    } while (0)
+
+// --- pairs of sockets
+// --------------------------------------------------------------------------------
+
+static void tcp_pair(int* s) {
+    struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
+    socklen_t size = sizeof a;
+    int listener = socket(AF_INET, SOCK_STREAM, 0), on = 1;
+    CHECK(bind(listener, (struct sockaddr*)&a, sizeof a) == 0 && listen(listener, 1) == 0);
+    CHECK(getsockname(listener, (struct sockaddr*)&a, &size) == 0);
+    s[0] = socket(AF_INET, SOCK_STREAM, 0);
+    CHECK(connect(s[0], (struct sockaddr*)&a, sizeof a) == 0);
+    s[1] = accept(listener, NULL, NULL);
+    CHECK(s[1] >= 0);
+    CHECK(setsockopt(s[0], IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) == 0);
+    close(listener);
+}
+
+static void udp_pair(int* s) {
+    for (int i = 0; i < 2; ++i) {
+        struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
+        s[i] = socket(AF_INET, SOCK_DGRAM, 0);
+        CHECK(bind(s[i], (struct sockaddr*)&a, sizeof a) == 0);
+    }
+    for (int i = 0; i < 2; ++i) {
+        struct sockaddr_in a;
+        socklen_t size = sizeof a;
+        CHECK(getsockname(s[1 - i], (struct sockaddr*)&a, &size) == 0);
+        CHECK(connect(s[i], (struct sockaddr*)&a, sizeof a) == 0);
+    }
+}
+
+static void unix_pair(int* s) {
+    CHECK(socketpair(AF_UNIX, SOCK_STREAM, 0, s) == 0);
+}
+static void datagram_pair(int* s) {
+    CHECK(socketpair(AF_UNIX, SOCK_DGRAM, 0, s) == 0);
+}
+static void packet_pair(int* s) {
+    CHECK(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, s) == 0);
+}
+
+static const struct kind {
+    const char* name;
+    void (*make)(int*);
+    bool stream;
+} kinds[] = {{"tcp", tcp_pair, true},
+             {"unix stream", unix_pair, true},
+             {"udp", udp_pair, false},
+             {"unix datagram", datagram_pair, false},
+             {"unix seqpacket", packet_pair, false}};
+enum { kind_count = sizeof kinds / sizeof *kinds };
+
+static void both_closed(int* s) {
+    close(s[0]);
+    close(s[1]);
+}
+
+// --- somebody who acts while this thread waits
+// ------------------------------------------------------
+
+struct act {
+    pid_t waiter;
+    void (*what)(int fd);
+    int fd;
+    pthread_t thread;
+};
+
+static void until_asleep(pid_t thread) {
+    char path[64], line[512];
+    snprintf(path, sizeof path, "/proc/self/task/%d/stat", (int)thread);
+    for (;;) {
+        FILE* f = fopen(path, "r");
+        size_t n = f != NULL ? fread(line, 1, sizeof line - 1, f) : 0;
+        line[n] = 0;
+        if (f != NULL)
+            fclose(f);
+        const char* state = strrchr(line, ')');
+        if (state == NULL || state[2] == 'S')
+            return;
+    }
+}
+
+static void* run_act(void* p) {
+    struct act* a = p;
+    until_asleep(a->waiter);
+    a->what(a->fd);
+    return NULL;
+}
+
+static void meanwhile(struct act* a, void (*what)(int), int fd) {
+    *a = (struct act){gettid(), what, fd, 0};
+    CHECK(pthread_create(&a->thread, NULL, run_act, a) == 0);
+}
+
+static void done(struct act* a) {
+    CHECK(pthread_join(a->thread, NULL) == 0);
+}
+
+// --- the options themselves
+// -------------------------------------------------------------------------
+
+static void show(int fd, int option) {
+    struct timeval t = {77, 77};
+    socklen_t size = sizeof t;
+    REPORT(getsockopt(fd, SOL_SOCKET, option, &t, &size));
+    printf("  %ld s %ld us, %d bytes\n", (long)t.tv_sec, (long)t.tv_usec, (int)size);
+}
+
+static void options(void) {
+    static const struct timeval values[] = {{0, 20000},
+                                            {0, 1},
+                                            {1, 500000},
+                                            {0, 1000000},
+                                            {0, -1},
+                                            {LONG_MAX, 0},
+                                            {LONG_MAX / 300, 0},
+                                            {LONG_MAX / 1000, 0},
+                                            {10000000000, 0},
+                                            {0, 0},
+                                            {-1, 0},
+                                            {0, 30000}};
+    int s[2], pipe_ends[2];
+    unix_pair(s);
+    CHECK(pipe(pipe_ends) == 0);
+    for (size_t i = 0; i < sizeof values / sizeof *values; ++i) {
+        printf("{%ld, %ld}\n", (long)values[i].tv_sec, (long)values[i].tv_usec);
+        REPORT(setsockopt(s[0], SOL_SOCKET, SO_RCVTIMEO, &values[i], sizeof *values));
+        show(s[0], SO_RCVTIMEO);
+        show(s[0], NEW_RECEIVE);
+        show(s[0], SO_SNDTIMEO);
+        REPORT(setsockopt(s[0], SOL_SOCKET, NEW_SEND, &values[i], sizeof *values));
+        show(s[0], SO_SNDTIMEO);
+    }
+    REPORT(setsockopt(s[0], SOL_SOCKET, SO_RCVTIMEO, values, 4));
+    REPORT(setsockopt(s[0], SOL_SOCKET, SO_RCVTIMEO, NULL, sizeof *values));
+    REPORT(setsockopt(pipe_ends[0], SOL_SOCKET, SO_RCVTIMEO, values, sizeof *values));
+    REPORT(setsockopt(-1, SOL_SOCKET, SO_RCVTIMEO, values, sizeof *values));
+    both_closed(s);
+    both_closed(pipe_ends);
+}
+
+static void put_x(int fd) {
+    nanosleep(&(struct timespec){0, 5000000}, NULL);
+    CHECK(send(fd, "x", 1, 0) == 1);
+}
+
+// Fewer than SO_RCVLOWAT bytes would not wake a TCP receiver that has part already.
+static void put_four(int fd) {
+    nanosleep(&(struct timespec){0, 5000000}, NULL);
+    CHECK(send(fd, "wxyz", 4, 0) == 4);
+}
+
+// Times that hardly fit, or do not: for ever; a negative one: never.
+static void strange_times(void) {
+    static const struct timeval values[] = {
+        {LONG_MAX, 0}, {LONG_MAX / 300, 0}, {LONG_MAX / 1000, 0}, {10000000000, 0}, {0, 0}};
+    for (int k = 0; k < kind_count; ++k) {
+        int s[2];
+        struct act act;
+        kinds[k].make(s);
+        for (size_t i = 0; i < sizeof values / sizeof *values; ++i) {
+            CHECK(setsockopt(s[0], SOL_SOCKET, SO_RCVTIMEO, &values[i], sizeof *values) == 0);
+            meanwhile(&act, put_x, s[1]);
+            REPORT(recv(s[0], buffer, unknown(9), 0));
+            done(&act);
+        }
+        struct timeval never = {-1, 0};
+        CHECK(setsockopt(s[0], SOL_SOCKET, SO_RCVTIMEO, &never, sizeof never) == 0);
+        REPORT(recv(s[0], buffer, unknown(9), 0));
+        int copy = dup(s[0]);
+        REPORT(recv(copy, buffer, unknown(9), 0));
+        limit(copy, SO_RCVTIMEO, 12);
+        TIMED(12, recv(s[0], buffer, unknown(9), 0));
+        CHECK(setsockopt(copy, SOL_SOCKET, SO_RCVTIMEO, &never, sizeof never) == 0);
+        REPORT(recv(s[0], buffer, unknown(9), 0));
+        close(copy);
+        both_closed(s);
+    }
+}
+
+// --- receiving
+// --------------------------------------------------------------------------------------
+
+static void every_way_to_receive(int fd) {
+    struct sockaddr_storage from;
+    socklen_t size = sizeof from;
+    struct iovec parts[2] = {{buffer, 3}, {buffer + 3, 60}};
+    struct msghdr message = {.msg_iov = parts, .msg_iovlen = 2};
+    struct mmsghdr many[2] = {{message, 0}, {message, 0}};
+    TIMED(4, read(fd, buffer, unknown(9)));
+    TIMED(4, readv(fd, parts, 2));
+    TIMED(4, preadv2(fd, parts, 2, -1, 0));
+    TIMED(4, recv(fd, buffer, unknown(9), 0));
+    TIMED(4, recv(fd, buffer, unknown(9), MSG_PEEK));
+    TIMED(4, recv(fd, buffer, unknown(9), MSG_WAITALL));
+    TIMED(4, recvfrom(fd, buffer, unknown(9), 0, (struct sockaddr*)&from, &size));
+    TIMED(4, recvmsg(fd, &message, 0));
+    TIMED(4, recvmmsg(fd, many, 2, 0, NULL));
+    REPORT(recv(fd, buffer, unknown(9), MSG_DONTWAIT));
+    REPORT(fcntl(fd, F_GETFL) & O_NONBLOCK);
+}
+
+static void shorten(int fd) {
+    limit(fd, SO_RCVTIMEO, 1);
+    nanosleep(&(struct timespec){0, 20000000}, NULL);
+}
+
+static int other_end;
+static void shorten_then_put(int fd) {
+    shorten(fd);
+    CHECK(send(other_end, "y", 1, 0) == 1);
+}
+
+static void receiving(const struct kind* kind) {
+    printf("receiving: %s\n", kind->name);
+    int s[2];
+    struct act act;
+    kind->make(s);
+    limit(s[0], SO_RCVTIMEO, 4);
+    every_way_to_receive(s[0]);
+    // One at a time, with the option set by another fd of the description, and by another process.
+    int copy = dup(s[0]);
+    limit(copy, SO_RCVTIMEO, 12);
+    TIMED(12, recv(s[0], buffer, unknown(9), 0));
+    limit(s[0], SO_RCVTIMEO, 8);
+    TIMED(8, recv(copy, buffer, unknown(9), 0));
+    TIMED(8, recv(s[0], buffer, unknown(9), 0));
+    pid_t child = fork();
+    if (child == 0) {
+        limit(s[0], SO_RCVTIMEO, 16);
+        _exit(0);
+    }
+    CHECK(waitpid(child, NULL, 0) == child);
+    TIMED(16, recv(s[0], buffer, unknown(9), 0));
+    child = fork();
+    if (child == 0) {
+        fcntl(s[0], F_SETFL, O_RDWR | O_NONBLOCK);
+        _exit(0);
+    }
+    CHECK(waitpid(child, NULL, 0) == child);
+    limit(copy, SO_RCVTIMEO, 0);
+    REPORT(recv(s[0], buffer, unknown(9), 0));
+    REPORT(recv(copy, buffer, unknown(9), 0));
+    REPORT(fcntl(s[0], F_SETFL, O_RDWR));
+    limit(s[0], SO_RCVTIMEO, 12);
+    REPORT(poll(&(struct pollfd){s[0], POLLIN, 0}, 1, 20));
+    // Whoever waits already goes on waiting.
+    limit(s[0], SO_RCVTIMEO, 0);
+    other_end = s[1];
+    meanwhile(&act, shorten_then_put, s[0]);
+    REPORT(recv(s[0], buffer, unknown(9), 0));
+    done(&act);
+    TIMED(1, recv(s[0], buffer, unknown(9), 0));
+    close(copy);
+
+    // Part of what was asked for.
+    limit(s[0], SO_RCVTIMEO, 4);
+    struct iovec parts[2] = {{buffer, 2}, {buffer + 2, 60}};
+    struct msghdr message = {.msg_iov = parts, .msg_iovlen = 2};
+    for (int i = 0; i < 6; ++i)
+        CHECK(send(s[1], "abc", 3, 0) == 3);
+    REPORT(recv(s[0], buffer, unknown(5), MSG_PEEK));
+    REPORT(recv(s[0], buffer, unknown(5), MSG_WAITALL));
+    REPORT(recv(s[0], buffer, unknown(5), MSG_PEEK | MSG_WAITALL));
+    REPORT(recv(s[0], buffer, unknown(50), MSG_PEEK | MSG_WAITALL));
+    REPORT(recvmsg(s[0], &message, MSG_WAITALL));
+    printf("  flags %x\n", message.msg_flags);
+    if (kind->stream)
+        TIMED(4, recv(s[0], buffer, unknown(50), MSG_WAITALL));
+    limit(s[0], SO_RCVTIMEO, 1);
+    while (recv(s[0], buffer, sizeof buffer, 0) > 0) {
+    }
+    // Nothing to read at all.
+    REPORT(read(s[0], buffer, 0));
+    REPORT(recv(s[0], NULL, 0, 0));
+    both_closed(s);
+}
+
+// A timeout that ends before all messages came keeps those that did.
+static void many_messages(const struct kind* kind) {
+    printf("recvmmsg: %s\n", kind->name);
+    int s[2];
+    kind->make(s);
+    struct iovec part[4];
+    struct mmsghdr many[4];
+    memset(many, 0, sizeof many);
+    for (int i = 0; i < 4; ++i) {
+        part[i] = (struct iovec){buffer + 8 * i, 8};
+        many[i].msg_hdr = (struct msghdr){.msg_iov = &part[i], .msg_iovlen = 1};
+    }
+    limit(s[0], SO_RCVTIMEO, 4);
+    for (int i = 0; i < 3; ++i)
+        CHECK(send(s[1], "abcdefgh", 8, 0) == 8);
+    TIMED(4, recvmmsg(s[0], many, 4, 0, NULL));
+    for (int i = 0; i < 3; ++i)
+        CHECK(send(s[1], "abcdefgh", 8, 0) == 8);
+    REPORT(recvmmsg(s[0], many, 4, MSG_WAITFORONE, NULL));
+    both_closed(s);
+}
+
+// SO_RCVLOWAT makes a call wait for more than one byte.
+static void low_water(const struct kind* kind) {
+    printf("SO_RCVLOWAT: %s\n", kind->name);
+    int s[2], four = 4, one = 1;
+    struct act act;
+    kind->make(s);
+    CHECK(setsockopt(s[0], SOL_SOCKET, SO_RCVLOWAT, &four, sizeof four) == 0);
+    limit(s[0], SO_RCVTIMEO, 4);
+    CHECK(send(s[1], "abc", 3, 0) == 3);
+    REPORT(recv(s[0], buffer, unknown(9), MSG_DONTWAIT | MSG_PEEK));
+    REPORT(recv(s[0], buffer, unknown(2), 0));
+    TIMED(4, recv(s[0], buffer, unknown(9), 0));
+    limit(s[0], SO_RCVTIMEO, 0);
+    CHECK(send(s[1], "abc", 3, 0) == 3);
+    meanwhile(&act, put_four, s[1]);
+    REPORT(read(s[0], buffer, unknown(9)));
+    done(&act);
+    CHECK(send(s[1], "abc", 3, 0) == 3);
+    REPORT(fcntl(s[0], F_SETFL, O_RDWR | O_NONBLOCK));
+    REPORT(recv(s[0], buffer, unknown(9), 0));
+    REPORT(fcntl(s[0], F_SETFL, O_RDWR));
+    CHECK(send(s[1], "abc", 3, 0) == 3);
+    close(s[1]);
+    REPORT(recv(s[0], buffer, unknown(9), 0));
+    REPORT(recv(s[0], buffer, unknown(9), 0));
+    CHECK(setsockopt(s[0], SOL_SOCKET, SO_RCVLOWAT, &one, sizeof one) == 0);
+    close(s[0]);
+}
+
+// --- sending
+// ----------------------------------------------------------------------------------------
+
+static void narrow(int* s) {
+    int small = 4096;
+    CHECK(setsockopt(s[1], SOL_SOCKET, SO_SNDBUF, &small, sizeof small) == 0);
+    CHECK(setsockopt(s[0], SOL_SOCKET, SO_RCVBUF, &small, sizeof small) == 0);
+}
+
+// Whether all, a part or an error: how much fits is the kernel's business.
+static const char* share(long n, size_t size) {
+    return n < 0 ? "nothing" : n < (long)size ? "a part" : "all";
+}
+#define PORTION(milliseconds, call)                                                                \
+    do {                                                                                           \
+        double before_ = seconds_now();                                                            \
+        errno = ENOTTY;                                                                            \
+        long result_ = (long)(call);                                                               \
+        printf("%-70s %s %s, waited %d\n", #call, share(result_, sizeof buffer),                   \
+               result_ < 0       ? strerrorname_np(errno)                                          \
+               : errno == ENOTTY ? "-"                                                             \
+                                 : "errno changed",                                                \
+               (seconds_now() - before_) * 1000 >= (milliseconds)-1);                              \
+    } while (0)
+
+static void filling(const struct kind* kind) {
+    printf("sending: %s\n", kind->name);
+    int s[2];
+    kind->make(s);
+    narrow(s);
+    limit(s[1], SO_SNDTIMEO, 4);
+    struct iovec parts[2] = {{buffer, 1000}, {buffer + 1000, sizeof buffer - 1000}};
+    struct msghdr message = {.msg_iov = parts, .msg_iovlen = 2};
+    PORTION(4, send(s[1], buffer, sizeof buffer, 0));
+    PORTION(4, send(s[1], buffer, sizeof buffer, 0));
+    PORTION(4, write(s[1], buffer, sizeof buffer));
+    PORTION(4, writev(s[1], parts, 2));
+    PORTION(4, sendmsg(s[1], &message, 0));
+    PORTION(4, sendto(s[1], buffer, sizeof buffer, 0, NULL, 0));
+    PORTION(4, send(s[1], buffer, sizeof buffer, MSG_ERRQUEUE));
+    if (kind->make == tcp_pair)
+        PORTION(4, send(s[1], buffer, sizeof buffer, MSG_OOB));
+    struct mmsghdr many[2] = {{message, 0}, {message, 0}};
+    TIMED(4, sendmmsg(s[1], many, 2, 0));
+    PORTION(0, send(s[1], buffer, sizeof buffer, MSG_DONTWAIT));
+    REPORT(fcntl(s[1], F_GETFL) & O_NONBLOCK);
+    // Room again; TCP says so only some time later.
+    while (recv(s[0], buffer, sizeof buffer, MSG_DONTWAIT) > 0) {
+    }
+    if (kind->make == unix_pair)
+        REPORT(send(s[1], "abc", 3, 0));
+    both_closed(s);
+}
+
+static void filling_datagrams(const struct kind* kind) {
+    printf("sending: %s\n", kind->name);
+    int s[2];
+    kind->make(s);
+    limit(s[1], SO_SNDTIMEO, 4);
+    int sent = 0;
+    while (send(s[1], buffer, 100, MSG_DONTWAIT) == 100)
+        ++sent;
+    printf("%d fit\n", sent);
+    TIMED(4, send(s[1], buffer, unknown(100), 0));
+    TIMED(4, write(s[1], buffer, unknown(100)));
+    struct iovec part = {buffer, 100};
+    struct mmsghdr many[2] = {{{.msg_iov = &part, .msg_iovlen = 1}, 0},
+                              {{.msg_iov = &part, .msg_iovlen = 1}, 0}};
+    TIMED(4, sendmmsg(s[1], many, 2, 0));
+    CHECK(recv(s[0], buffer, sizeof buffer, 0) == 100);
+    TIMED(4, sendmmsg(s[1], many, 2, 0));
+    REPORT(send(s[1], buffer, sizeof buffer, 0));
+    both_closed(s);
+}
+
+// --- errors that come while part of the work is done
+// ------------------------------------------------
+
+static void reset(int fd) {
+    nanosleep(&(struct timespec){0, 5000000}, NULL);
+    struct linger now = {1, 0};
+    CHECK(setsockopt(fd, SOL_SOCKET, SO_LINGER, &now, sizeof now) == 0);
+    CHECK(close(fd) == 0);
+}
+
+static int sigpipes;
+static void count_sigpipe(int number) {
+    sigpipes += number == SIGPIPE;
+}
+
+static void errors(const struct kind* kind) {
+    printf("errors: %s\n", kind->name);
+    int s[2];
+    struct act act;
+    kind->make(s);
+    CHECK(send(s[1], "abc", 3, 0) == 3);
+    CHECK(send(s[0], "unread", 6, 0) == 6);
+    meanwhile(&act, reset, s[1]);
+    REPORT(recv(s[0], buffer, unknown(9), MSG_WAITALL));
+    done(&act);
+    REPORT(recv(s[0], buffer, unknown(9), 0));
+    REPORT(recv(s[0], buffer, unknown(9), 0));
+    close(s[0]);
+
+    kind->make(s);
+    narrow(s);
+    CHECK(send(s[0], "unread", 6, 0) == 6);
+    sigpipes = 0;
+    meanwhile(&act, reset, s[0]);
+    PORTION(0, send(s[1], buffer, sizeof buffer, 0));
+    done(&act);
+    printf("SIGPIPE %d\n", sigpipes);
+    REPORT(send(s[1], "x", 1, 0));
+    printf("SIGPIPE %d\n", sigpipes);
+    REPORT(send(s[1], "x", 1, 0));
+    printf("SIGPIPE %d\n", sigpipes);
+    REPORT(recv(s[1], buffer, unknown(9), 0));
+    close(s[1]);
+}
+
+// --- connections
+// ------------------------------------------------------------------------------------
+
+static int listening(int family, struct sockaddr_storage* a, socklen_t* size) {
+    int fd = socket(family, SOCK_STREAM, 0);
+    memset(a, 0, sizeof *a);
+    a->ss_family = (sa_family_t)family;
+    if (family == AF_INET)
+        ((struct sockaddr_in*)a)->sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    *size = family == AF_INET ? sizeof(struct sockaddr_in) : sizeof(sa_family_t);
+    CHECK(bind(fd, (struct sockaddr*)a, *size) == 0 && listen(fd, 0) == 0);
+    *size = sizeof *a;
+    CHECK(getsockname(fd, (struct sockaddr*)a, size) == 0);
+    return fd;
+}
+
+static void connecting(int family) {
+    printf("connecting: %s\n", family == AF_INET ? "tcp" : "unix");
+    struct sockaddr_storage a;
+    socklen_t size;
+    int listener = listening(family, &a, &size), queued[4];
+    limit(listener, SO_RCVTIMEO, 4);
+    TIMED(4, accept(listener, NULL, NULL));
+    TIMED(4, accept4(listener, NULL, NULL, SOCK_CLOEXEC));
+    for (int i = 0; i < 4; ++i) {
+        queued[i] = socket(family, SOCK_STREAM | SOCK_NONBLOCK, 0);
+        connect(queued[i], (struct sockaddr*)&a, size);
+    }
+    int fd = socket(family, SOCK_STREAM, 0);
+    limit(fd, SO_SNDTIMEO, 4);
+    TIMED(4, connect(fd, (struct sockaddr*)&a, size));
+    TIMED(4, connect(fd, (struct sockaddr*)&a, size));
+    TIMED(4, connect(fd, (struct sockaddr*)&a, size));
+    REPORT(fcntl(fd, F_GETFL) & O_NONBLOCK);
+    struct timeval never = {-1, 0};
+    CHECK(setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &never, sizeof never) == 0);
+    REPORT(connect(fd, (struct sockaddr*)&a, size));
+    // A call that has to wait for the connection first.
+    limit(fd, SO_SNDTIMEO, 4);
+    if (family == AF_INET) {
+        limit(fd, SO_RCVTIMEO, 4);
+        TIMED(4, send(fd, "x", 1, 0));
+        TIMED(4, recv(fd, buffer, unknown(1), 0));
+    }
+    // An accepted TCP socket has the listener's options.
+    int one = accept(listener, NULL, NULL);
+    CHECK(one >= 0);
+    show(one, SO_RCVTIMEO);
+    limit(one, SO_RCVTIMEO, 4);
+    TIMED(4, recv(one, buffer, unknown(1), 0));
+    close(one);
+    close(fd);
+    for (int i = 0; i < 4; ++i)
+        close(queued[i]);
+    close(listener);
+}
+
+static void fast_open(void) {
+    struct sockaddr_storage a;
+    socklen_t size;
+    int listener = listening(AF_INET, &a, &size);
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    REPORT(sendto(fd, "hello", 5, MSG_FASTOPEN, (struct sockaddr*)&a, size));
+    int one = accept(listener, NULL, NULL);
+    REPORT(recv(one, buffer, unknown(5), MSG_WAITALL));
+    close(one);
+    close(fd);
+    int on = 1;
+    fd = socket(AF_INET, SOCK_STREAM, 0);
+    REPORT(setsockopt(fd, IPPROTO_TCP, TCP_FASTOPEN_CONNECT, &on, sizeof on));
+    REPORT(connect(fd, (struct sockaddr*)&a, size));
+    REPORT(send(fd, "hello", 5, 0));
+    one = accept(listener, NULL, NULL);
+    REPORT(recv(one, buffer, unknown(5), MSG_WAITALL));
+    close(one);
+    close(fd);
+    close(listener);
+}
+
+int main(void) {
+    setvbuf(stdout, NULL, _IOFBF, 1 << 16);
+    signal(SIGPIPE, count_sigpipe);
+    options();
+    strange_times();
+    for (int i = 0; i < kind_count; ++i) {
+        receiving(&kinds[i]);
+        if (kinds[i].stream) {
+            low_water(&kinds[i]);
+            filling(&kinds[i]);
+            errors(&kinds[i]);
+        } else {
+            many_messages(&kinds[i]);
+            if (kinds[i].make != udp_pair)
+                filling_datagrams(&kinds[i]);
+        }
+    }
+    connecting(AF_INET);
+    connecting(AF_UNIX);
+    fast_open();
+    return 0;
+}
