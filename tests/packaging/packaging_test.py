@@ -104,7 +104,7 @@ class InstallTree(unittest.TestCase):
         prefix = os.path.join(self.scratch, "link")
         if not os.path.exists(prefix):
             os.symlink(self.prefix, prefix)
-        program = "program." + name.split("_")[0]
+        program = {"c": "program.c", "cpp": "program.cpp"}[name.split("_")[0]]
         run("sh", "-c", f"{words.format(program)} -o $0/{name}", self.scratch, cwd=CONSUMERS,
             PKG_CONFIG_PATH=os.path.join(prefix, "lib", "pkgconfig"))
         check_programs(self, self.scratch, [name], self.libdir)

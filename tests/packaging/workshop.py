@@ -20,7 +20,7 @@ PROGRAMS = [f"{language}_{linkage}_{shim}" for language in ("c", "cpp")
 
 def run(*command, status=0, cwd=None, **environment):
     """Returns what the command says: its output, or its errors where it has to fail."""
-    done = subprocess.run(command, capture_output=True, text=True, timeout=280, cwd=cwd,
+    done = subprocess.run(command, capture_output=True, text=True, timeout=800, cwd=cwd,
                           env={**os.environ, **environment})
     if (done.returncode != 0) != (status != 0):
         raise AssertionError(f"{command}: {done.returncode}\n{done.stdout}{done.stderr}")
