@@ -32,13 +32,21 @@ struct patient_registry {
     std::vector<std::shared_ptr<patient_lane>> lanes;
     std::atomic<std::size_t> count{0}; ///< of lanes
 
-    /// Never destroyed: a worker may outlive main.
-    static patient_registry& instance() {
-        static patient_registry& r = *new patient_registry;
-        return r;
+    /// There without an allocation, which closing() could not do without, and never destroyed: a
+    /// worker may outlive main.
+    static patient_registry& instance() noexcept {
+        union storage {
+            constexpr storage()
+                : registry() {}
+            ~storage() {}
+            patient_registry registry;
+        };
+        static constinit storage s;
+        return s.registry;
     }
 
     std::shared_ptr<patient_lane> lane_of(int fd, std::uint64_t socket) {
+        hear_of_forks();
         for (const auto& lane : lanes) {
             const bool known = std::find(lane->fds.begin(), lane->fds.end(), fd) != lane->fds.end();
             if (lane->socket == socket && (known || socket != 0)) {
@@ -73,10 +81,20 @@ struct patient_registry {
     void forked() noexcept;
 
 private:
-    patient_registry() {
-        pthread_atfork([] { instance().mutex.lock(); }, [] { instance().mutex.unlock(); },
-                       [] { instance().forked(); });
+    constexpr patient_registry() = default;
+
+    void hear_of_forks() {
+        if (hears_of_forks_) {
+            return;
+        }
+        if (pthread_atfork([] { instance().mutex.lock(); }, [] { instance().mutex.unlock(); },
+                           [] { instance().forked(); }) != 0) {
+            throw std::bad_alloc();
+        }
+        hears_of_forks_ = true;
     }
+
+    bool hears_of_forks_ = false;
 };
 
 namespace {
