@@ -39,7 +39,7 @@ struct fiber_extra : timer { ///< the timer is the deadline of the present wait,
     std::size_t stack_size = 0;
     cancel_scope* scopes = nullptr;      ///< the innermost of its timeouts and shields
     cancel_request* cancelled = nullptr; ///< owned
-    fiber_values* values = nullptr; ///< what the fiber keeps until it ends, if anything
+    fiber_values* values = nullptr;      ///< what the fiber keeps until it ends, if anything
 };
 
 /// The scheduler's side of a fiber. Type-stable: recycled by its hub, never freed, and its ticket

@@ -69,7 +69,8 @@ inline void* first_context(const saved_context& c) noexcept {
 }
 
 /// Runs on the stack that is resumed, when the one before is already suspended.
-[[gnu::aligned(32)]] inline boost_context::transfer_t resumed(boost_context::transfer_t by) noexcept {
+[[gnu::aligned(32)]] inline boost_context::transfer_t
+resumed(boost_context::transfer_t by) noexcept {
     static_cast<suspended_flow*>(by.data)->from->handle = by.fctx;
     return by;
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
-// Every allocation and every fallible system call fails in turn: each scenario then succeeds or ends
-// with an error that is documented, loses nothing, and passes afterwards.
+// Every allocation and every fallible system call fails in turn: each scenario then succeeds or
+// ends with an error that is documented, loses nothing, and passes afterwards.
 #include "exhaustion/io_scenarios.hpp"
 #include "support/fault_allocations.hpp"
 #include "support/fault_system_calls.hpp"

@@ -117,7 +117,8 @@ inline void stacks_of_all_sizes() {
 inline void results() {
     fiber<std::unique_ptr<int>> f = tendril::spawn([] { return std::make_unique<int>(7); });
     require(*f.get() == 7, "another result");
-    fiber<void> g = tendril::spawn([] { throw std::system_error(EIO, std::system_category(), "x"); });
+    fiber<void> g =
+        tendril::spawn([] { throw std::system_error(EIO, std::system_category(), "x"); });
     try {
         g.get();
         throw wrong("no error came through");

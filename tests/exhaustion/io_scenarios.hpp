@@ -74,8 +74,8 @@ inline void waits_for_many() {
     const int a = one.a;
     const int b = two.a;
     all.add([a, b] {
-        pollfd fds[6] = {{a, POLLIN, 0}, {b, POLLIN, 0}, {-1, 0, 0}, {-1, 0, 0},
-                         {-1, 0, 0},       {-1, 0, 0}};
+        pollfd fds[6] = {{a, POLLIN, 0}, {b, POLLIN, 0}, {-1, 0, 0},
+                         {-1, 0, 0},     {-1, 0, 0},     {-1, 0, 0}};
         require(io::poll(fds, 6) >= 1, "no fd is ready");
         pollfd again = fds[0];
         const int n = detail::shim::ops::poll(&again, 1, 1);
@@ -222,7 +222,8 @@ inline std::shared_ptr<void> infallible_libc() {
 
 inline void libc_s_resolver() {
     addrinfo* list = nullptr;
-    const int code = detail::dns::libc_getaddrinfo("127.0.0.1", "80", nullptr, &list, detail::never);
+    const int code =
+        detail::dns::libc_getaddrinfo("127.0.0.1", "80", nullptr, &list, detail::never);
     if (code == 0) {
         const faults::exempt_scope scope;
         ::freeaddrinfo(list);

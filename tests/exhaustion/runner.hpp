@@ -12,8 +12,8 @@
 #include <cstdlib>
 #include <cstring>
 #include <dirent.h>
-#include <execinfo.h>
 #include <exception>
+#include <execinfo.h>
 #include <functional>
 #include <memory>
 #include <new>
@@ -54,13 +54,13 @@ inline void PrintTo(const scenario& s, std::ostream* out) {
 }
 
 struct outcome {
-    bool hit = false;       ///< the failure was met
-    bool good = false;      ///< all that must be so was so
-    unsigned variants = 1;  ///< of the call that failed
-    long fds = 0;           ///< open at the end
-    long blocks = 0;        ///< allocated at the end
-    char call[32] = {};     ///< that failed
-    char text[1000] = {};   ///< what was wrong
+    bool hit = false;      ///< the failure was met
+    bool good = false;     ///< all that must be so was so
+    unsigned variants = 1; ///< of the call that failed
+    long fds = 0;          ///< open at the end
+    long blocks = 0;       ///< allocated at the end
+    char call[32] = {};    ///< that failed
+    char text[1000] = {};  ///< what was wrong
 };
 
 namespace runner {
@@ -208,7 +208,8 @@ inline void fail_in_turn(const scenario& s, faults::kind what, bool warm, bool o
         char* rest = nullptr;
         const unsigned long number = std::strtoul(only, &rest, 10);
         const unsigned long v = *rest == ':' ? std::strtoul(rest + 1, nullptr, 10) : 0;
-        runner::run_child(s, {what, number, static_cast<unsigned>(v), onwards}, warm, STDOUT_FILENO);
+        runner::run_child(s, {what, number, static_cast<unsigned>(v), onwards}, warm,
+                          STDOUT_FILENO);
     }
     const outcome clean = runner::run(s, {}, warm);
     ASSERT_TRUE(clean.good) << clean.text;
@@ -226,9 +227,9 @@ inline void fail_in_turn(const scenario& s, faults::kind what, bool warm, bool o
             const bool level = o.fds <= clean.fds && o.blocks <= clean.blocks + s.slack;
             if (!o.good || (o.hit && !level)) {
                 ++bad;
-                ADD_FAILURE() << "call " << at << ", " << o.call << ", error " << v << ": " << o.text << " fds "
-                              << o.fds << " of " << clean.fds << ", blocks " << o.blocks << " of "
-                              << clean.blocks;
+                ADD_FAILURE() << "call " << at << ", " << o.call << ", error " << v << ": "
+                              << o.text << " fds " << o.fds << " of " << clean.fds << ", blocks "
+                              << o.blocks << " of " << clean.blocks;
             }
         }
     }

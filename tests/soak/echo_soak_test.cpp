@@ -106,8 +106,7 @@ bool soak(std::chrono::seconds time, counts& c) {
                 tendril::spawn([&c, s = std::move(stream)]() mutable {
                     serve(std::move(s), c);
                 }).detach();
-                c.most_fibers =
-                    std::max(c.most_fibers, tendril::hub::current().statistics().live);
+                c.most_fibers = std::max(c.most_fibers, tendril::hub::current().statistics().live);
             }
         } catch (const std::system_error&) { // closed
         }
@@ -126,7 +125,8 @@ bool soak(std::chrono::seconds time, counts& c) {
     stopper.join();
     bool good = true;
     for (const pid_t child : children) {
-        good = good && ::waitpid(child, nullptr, WNOHANG) == 0; // it ends only when an echo is wrong
+        good =
+            good && ::waitpid(child, nullptr, WNOHANG) == 0; // it ends only when an echo is wrong
         ::kill(child, SIGKILL);
         ::waitpid(child, nullptr, 0);
     }

@@ -62,7 +62,8 @@ private:
 
     int connect() {
         const int fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-        // From anywhere in 127/8, for the ports of one address last for 28,000 connections a minute.
+        // From anywhere in 127/8, for the ports of one address last for 28,000 connections a
+        // minute.
         sockaddr_in from{};
         from.sin_family = AF_INET;
         from.sin_addr.s_addr = htonl((127U << 24) + 2 + draw(1 << 20));
@@ -87,8 +88,8 @@ private:
     static void send_some(int fd, std::size_t size) {
         static std::array<char, 65536> bytes{};
         while (size > 0) {
-            const ssize_t n = ::send(fd, bytes.data(), std::min(size, bytes.size()),
-                                     MSG_DONTWAIT | MSG_NOSIGNAL);
+            const ssize_t n =
+                ::send(fd, bytes.data(), std::min(size, bytes.size()), MSG_DONTWAIT | MSG_NOSIGNAL);
             if (n <= 0) {
                 return;
             }

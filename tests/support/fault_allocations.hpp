@@ -39,8 +39,8 @@ inline bool called_by_tls_registration(const void* caller) noexcept {
 }
 
 inline bool allocation_fails(const char* function, const void* caller) noexcept {
-    if (!armed.load(std::memory_order_acquire) || exempt != 0 ||
-        current.what != kind::allocation || called_by_tls_registration(caller)) {
+    if (!armed.load(std::memory_order_acquire) || exempt != 0 || current.what != kind::allocation ||
+        called_by_tls_registration(caller)) {
         return false;
     }
     if (due(kind::allocation, function)) {

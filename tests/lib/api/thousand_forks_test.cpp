@@ -155,7 +155,8 @@ TEST_F(resolve, goes_on_beside_a_thousand_forks) {
     tendril::hub::current().drain();
     EXPECT_EQ(tendril::hub::current().statistics().live, 0u);
     EXPECT_EQ(::waitpid(-1, nullptr, WNOHANG), -1) << "a child is left";
-    EXPECT_LE(open_fds(), fds + 4); // quiet's, the timer of verifications, a channel of the resolver
+    EXPECT_LE(open_fds(),
+              fds + 4); // quiet's, the timer of verifications, a channel of the resolver
 }
 
 } // namespace

@@ -5,13 +5,13 @@
 #include "io/operations.hpp"
 #include "support/fd_waiters.hpp"
 #include "support/sockets.hpp"
+#include "support/transfers.hpp"
 #include "sys/calls.hpp"
 
 #include <array>
 #include <chrono>
 #include <gtest/gtest.h>
 #include <string>
-#include <string_view>
 #include <sys/epoll.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -25,20 +25,6 @@ namespace io = tendril::detail::io;
 using tendril::detail::hub_core;
 using namespace std::chrono_literals;
 using namespace tendril::test;
-
-std::string read_some(int fd) {
-    std::array<char, 100> buffer{};
-    io::options o;
-    const ssize_t n = io::read(fd, buffer.data(), buffer.size(), o);
-    return n < 0 ? "error " + std::to_string(-n)
-                 : std::string(buffer.data(), static_cast<std::size_t>(n));
-}
-
-const std::string bad_fd = "error " + std::to_string(EBADF);
-
-void put(int fd, std::string_view text) {
-    ASSERT_EQ(::write(fd, text.data(), text.size()), static_cast<ssize_t>(text.size()));
-}
 
 void raw_close(int fd) {
     ASSERT_EQ(::syscall(SYS_close, fd), 0);

@@ -2,13 +2,13 @@
 // fork in a fiber: in the child only that fiber goes on, and the parent notices nothing.
 #include "io/operations.hpp"
 #include "support/sockets.hpp"
+#include "support/transfers.hpp"
 #include "sys/own_fds.hpp"
 
 #include <array>
 #include <cstdlib>
 #include <gtest/gtest.h>
 #include <string>
-#include <string_view>
 #include <sys/wait.h>
 #include <tendril/fiber.hpp>
 #include <thread>
@@ -17,19 +17,6 @@ namespace {
 
 namespace io = tendril::detail::io;
 using namespace tendril::test;
-
-std::string read_some(int fd) {
-    std::array<char, 100> buffer{};
-    io::options o;
-    const ssize_t n = io::read(fd, buffer.data(), buffer.size(), o);
-    return n < 0 ? "error " + std::to_string(-n)
-                 : std::string(buffer.data(), static_cast<std::size_t>(n));
-}
-
-void put(int fd, std::string_view text) {
-    io::options o;
-    ASSERT_EQ(io::write(fd, text.data(), text.size(), o), static_cast<ssize_t>(text.size()));
-}
 
 void expect_success(pid_t child) {
     int status = -1;

@@ -3,11 +3,11 @@
 #include "hub/hub_core.hpp"
 #include "io/operations.hpp"
 #include "support/sockets.hpp"
+#include "support/transfers.hpp"
 
 #include <array>
 #include <chrono>
 #include <gtest/gtest.h>
-#include <string_view>
 #include <sys/epoll.h>
 #include <sys/resource.h>
 #include <tendril/fiber.hpp>
@@ -19,16 +19,6 @@ namespace io = tendril::detail::io;
 using namespace std::chrono_literals;
 using namespace tendril::test;
 using steady = std::chrono::steady_clock;
-
-io::options in(std::chrono::milliseconds time) {
-    io::options o;
-    o.deadline = steady::now() + time;
-    return o;
-}
-
-void put(int fd, std::string_view text) {
-    ASSERT_EQ(::write(fd, text.data(), text.size()), static_cast<ssize_t>(text.size()));
-}
 
 TEST(poll, waits_for_the_first_of_several) {
     const fd_pair one = tcp_pair();
