@@ -22,19 +22,6 @@ namespace {
 namespace io = tendril::detail::io;
 using namespace tendril::test;
 
-std::string read_all(int fd) {
-    std::string text;
-    std::array<char, 100> part{};
-    for (;;) {
-        io::options o;
-        const ssize_t n = io::read(fd, part.data(), part.size(), o);
-        if (n <= 0) {
-            return text;
-        }
-        text.append(part.data(), static_cast<std::size_t>(n));
-    }
-}
-
 /// What another program finds that inherits these fds, under numbers of its own, as servers hand
 /// their connections to helpers.
 std::string seen_by_another_program(const std::vector<int>& fds) {
