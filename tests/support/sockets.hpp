@@ -13,6 +13,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <string>
+#include <string_view>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <system_error>
@@ -139,6 +140,11 @@ inline std::string read_all(int fd) {
         }
         all.append(part.data(), static_cast<std::size_t>(n));
     }
+}
+
+/// ThreadSanitizer's own state does not survive a fork beside threads, which workers are.
+inline bool can_fork_beside_threads() {
+    return std::string_view(TENDRIL_TEST_SANITIZE).find("thread") == std::string_view::npos;
 }
 
 inline bool is_nonblocking(int fd) {

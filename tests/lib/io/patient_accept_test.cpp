@@ -251,6 +251,9 @@ protected:
 };
 
 TEST_P(beside_a_sibling, every_connection_is_accepted_once) {
+    if (!can_fork_beside_threads()) {
+        GTEST_SKIP();
+    }
     constexpr int clients = 300;
     owned_fd listener = tcp_listener();
     const sockaddr_in address = local_address(listener);
@@ -327,6 +330,9 @@ INSTANTIATE_TEST_SUITE_P(by, beside_a_sibling, testing::Values(true, false),
 
 // The child of a fork holds no copy of a connection that a worker accepted for its parent.
 TEST_F(patient_accept, what_is_kept_is_the_parent_s_alone) {
+    if (!can_fork_beside_threads()) {
+        GTEST_SKIP();
+    }
     auto acceptor = stuck(listener_, 2ms);
     EXPECT_EQ(acceptor.get(), -ETIMEDOUT);
     const owned_fd client = tcp_client(listener_);

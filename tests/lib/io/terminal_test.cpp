@@ -157,6 +157,9 @@ TEST_F(full_terminal, closed_under_a_writer) {
 }
 
 TEST_F(full_terminal, a_child_writes_on_its_own) {
+    if (!can_fork_beside_threads()) {
+        GTEST_SKIP();
+    }
     const std::string text = lines(100'000);
     auto writer = writing(text);
     settle();
