@@ -46,9 +46,12 @@ int main(int argc, char** argv) try {
         std::printf("serving at %s\n", listener.local().text().c_str());
         std::fflush(stdout);
         serve_chat(listener);
+        return 0;
     }
-    auto server = tendril::spawn(serve_chat, std::ref(listener));
+    tendril::spawn(serve_chat, std::ref(listener));
     talk(listener.local());
+    listener.close();
+    tendril::hub::current().drain(); // until the last one has left
 } catch (const std::invalid_argument& e) {
     std::fprintf(stderr, "09_chat: %s\nusage: 09_chat [HOST:PORT]\n", e.what());
     return 2;

@@ -61,8 +61,12 @@ void attend(net::tcp_stream connection) {
 
 } // namespace
 
-void serve_chat(net::tcp_listener& listener) {
+void serve_chat(net::tcp_listener& listener) try {
     for (;;) {
         tendril::spawn(attend, listener.accept());
+    }
+} catch (const std::system_error& e) {
+    if (e.code() != std::errc::bad_file_descriptor) { // not closed, but broken
+        throw;
     }
 }

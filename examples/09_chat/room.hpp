@@ -3,5 +3,5 @@
 
 #include <tendril/net.hpp>
 
-/// Lets everybody in who connects. Ends by an exception when the listener is closed.
+/// Lets everybody in who connects. Returns when the listener is closed.
 void serve_chat(tendril::net::tcp_listener& listener);
