@@ -203,7 +203,7 @@ std::size_t select(Cases&&... cases) {
     };
     (add(cases), ...);
     detail::outcome how{};
-    const std::size_t chosen = index[detail::select(waits.data(), channels, deadline, how)];
+    const std::size_t chosen = index[detail::select_one(waits.data(), channels, deadline, how)];
     std::size_t i = 0;
     ((i++ == chosen ? cases.finish(how) : void()), ...);
     return chosen;

@@ -104,7 +104,7 @@ void reset_select_order() noexcept {
     selections = 0;
 }
 
-std::size_t select(select_case* cases, std::size_t count, time_point deadline, outcome& how) {
+std::size_t select_one(select_case* cases, std::size_t count, time_point deadline, outcome& how) {
     hub_core* hub = deadline == at_once ? hub_core::current_or_null() : &hub_core::current();
     const bool may_wait = deadline != at_once && !is_past(*hub, deadline);
     select_case* const first = in_order(cases, count);

@@ -77,8 +77,8 @@ private:
 /// Does the first of `count` cases that can be done, from a random one on, or waits until one can.
 /// Returns its index, or `count` if the deadline passed. `closed`: it failed because its channel
 /// is.
-TENDRIL_EXPORT std::size_t select(select_case* cases, std::size_t count, steady_time deadline,
-                                  outcome& how);
+TENDRIL_EXPORT std::size_t select_one(select_case* cases, std::size_t count, steady_time deadline,
+                                      outcome& how);
 
 [[noreturn]] TENDRIL_EXPORT void throw_channel_closed();
 [[noreturn]] TENDRIL_EXPORT void throw_no_channel();
