@@ -86,8 +86,8 @@ inline std::optional<outcome> done_if(bool done) noexcept {
 /// Waits in `q`, unless `without_waiting(lock)` has an answer. A deadline in the past only asks.
 template <typename Ask>
 outcome wait_unless(wait_queue& q, const char* what, time_point deadline, Ask without_waiting) {
-    hub_core& hub = hub_core::current();
-    const bool may_wait = !is_past(hub, deadline);
+    hub_core* const hub = deadline == at_once ? nullptr : &hub_core::current();
+    const bool may_wait = hub != nullptr && !is_past(*hub, deadline);
     waiter node;
     {
         word_lock lock(q);
@@ -95,16 +95,16 @@ outcome wait_unless(wait_queue& q, const char* what, time_point deadline, Ask wi
             return *answer;
         }
         if (may_wait) {
-            node.who = hub.prepare();
+            node.who = hub->prepare();
             push_waiter(q.first, node);
         }
     }
     if (!may_wait) {
-        hub.charge();
+        charge_turn();
         return outcome::timeout;
     }
     const wait_reason why{wait_kind::sync, what, -1, &q};
-    return outcome_of(park_in(hub, q, node, why, deadline), why);
+    return outcome_of(park_in(*hub, q, node, why, deadline), why);
 }
 
 [[noreturn]] void throw_error(int error, const char* what, const void* object);
