@@ -29,12 +29,6 @@ inline void push_waiter(waiter*& first, waiter& w) noexcept {
     w.linked = true;
 }
 
-/// In front of all others.
-inline void push_waiter_first(waiter*& first, waiter& w) noexcept {
-    push_waiter(first, w);
-    first = &w;
-}
-
 /// No-op unless linked.
 inline void remove_waiter(waiter*& first, waiter& w) noexcept {
     if (!w.linked) {

@@ -66,8 +66,7 @@ bool condition_core::wait_until(mutex_core* held, time_point deadline) {
     condition_waiter node;
     {
         const word_lock lock(queue_);
-        node.who = hub.prepare();
-        push_waiter(queue_.first, node);
+        enlist(queue_.first, node, hub);
     }
     held->unlock(); // never switches, so it may come between prepare() and park()
     const wait_reason why{wait_kind::sync, "condition_variable", -1, this};

@@ -63,8 +63,7 @@ bool mutex_core::wait(std::uint64_t self, std::uint64_t seen, time_point deadlin
                 return true;
             }
             if (may_wait) {
-                node.who = hub.prepare();
-                (was_first ? push_waiter_first : push_waiter)(queue_.first, node);
+                enlist(queue_.first, node, hub, was_first);
             }
         }
         if (!may_wait) {

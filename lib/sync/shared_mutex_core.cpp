@@ -28,12 +28,6 @@ constexpr std::uint64_t with_one_less(std::uint64_t value) noexcept {
     return value == (is_shared | one_more) ? 0 : value - one_more;
 }
 
-/// Not inlined, or gcc 12 warns that the caller leaves a pointer to its stack behind.
-[[gnu::noinline]] void enlist(waiter*& first, waiter& node, hub_core& hub, bool in_front) noexcept {
-    node.who = hub.prepare();
-    (in_front ? push_waiter_first : push_waiter)(first, node);
-}
-
 /// Lets in whoever may go on now, from the first on. Returns the new value.
 std::uint64_t admit(std::uint64_t value, waiter*& first, won_fibers& won) noexcept {
     while (first != nullptr) {

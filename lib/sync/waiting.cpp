@@ -12,6 +12,14 @@
 
 namespace tendril::detail {
 
+void enlist(waiter*& first, waiter& node, hub_core& hub, bool in_front) noexcept {
+    node.who = hub.prepare();
+    push_waiter(first, node);
+    if (in_front) {
+        first = &node;
+    }
+}
+
 outcome outcome_of(wake end, const wait_reason& why) {
     switch (end) {
     case wake::ready:

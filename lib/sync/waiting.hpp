@@ -53,6 +53,9 @@ private:
     fiber_record** last_ = &first_;
 };
 
+/// Begins a wait. In a file of its own, or gcc 12 warns of a pointer to the stack that is left behind.
+void enlist(waiter*& first, waiter& node, hub_core& hub, bool in_front = false) noexcept;
+
 /// Parks the fiber, whose node is in `q`, and afterwards is not.
 inline wake park_in(hub_core& hub, wait_queue& q, waiter& self, const wait_reason& why,
                     time_point deadline) noexcept {
@@ -95,8 +98,7 @@ outcome wait_unless(wait_queue& q, const char* what, time_point deadline, Ask wi
             return *answer;
         }
         if (may_wait) {
-            node.who = hub->prepare();
-            push_waiter(q.first, node);
+            enlist(q.first, node, *hub);
         }
     }
     if (!may_wait) {
