@@ -43,6 +43,24 @@ def spawn(machine):
                        {"one": 4, "batch": 1.2})
 
 
+def sync(machine):
+    report = Report("sync", "lock and unlock of a mutex that nobody else wants, in a process with one "
+                    "thread and with two, floor: std::mutex; one value over a channel to another "
+                    "fiber, without a buffer, floor: a yield from one fiber to another; with one for "
+                    "128, floor: Boost.Fiber")
+    for case, floor, limit in (("mutex", "floor", 2), ("mutex-threads", "floor", 2),
+                               ("rendezvous", "floor", 3), ("buffered", "boost.fiber", 0.5)):
+        implementations = {"tendril": ours("sync_bench", "tendril", case)}
+        if floor == "floor":
+            implementations["floor"] = ours("sync_bench", "floor", case)
+        if not case.startswith("mutex"):
+            implementations.update(peers("sync", case))
+            del implementations["asyncio"]  # it has no channels
+        samples = interleave(report, machine, case, bind(machine, implementations))
+        add_rows(report, case, samples, floor, {("tendril", "time"): limit})
+    return report
+
+
 def sleepers(machine):
     report = Report("sleepers", "100,000 fibers each sleep gauss(10 ms, 1 ms); floor: asyncio gather")
     path = machine.build / "bench" / "sleeps"
@@ -142,6 +160,7 @@ def passthrough(machine):
 ALL = {
     "switch": switch,
     "spawn": spawn,
+    "sync": sync,
     "sleepers": sleepers,
     "parked": parked,
     "echo": echo,

@@ -55,6 +55,24 @@ void spawns(int fibers, int rounds) {
     });
 }
 
+/// Its buffered channel wants a power of two, and keeps one place free.
+template <typename Channel, typename... Capacity>
+void channel(Capacity... capacity) {
+    auto stacks = make_stacks();
+    Channel values(capacity...);
+    fiber consumer = start(stacks, [&values] {
+        for (long value = 0; values.pop(value) == boost::fibers::channel_op_status::success;) {
+        }
+    });
+    bench::repeat_work(bench::values_per_part, [&values] {
+        for (long i = 0; i < bench::values_per_part; ++i) {
+            values.push(i);
+        }
+    });
+    values.close();
+    consumer.join();
+}
+
 void sleepers(const char* path) {
     const auto sleeps = bench::read_sleeps(path);
     const bench::sleepers_result begin(sleeps);
@@ -113,7 +131,11 @@ int main(int argc, char** argv) {
         sleepers(argv[2]);
     } else if (bench == "echo") {
         echo();
+    } else if (bench == "sync" && which == "rendezvous") {
+        channel<boost::fibers::unbuffered_channel<long>>();
+    } else if (bench == "sync" && which == "buffered") {
+        channel<boost::fibers::buffered_channel<long>>(bench::channel_buffer);
     } else {
-        bench::usage(argv[0], "switch|spawn|sleepers|echo CASE");
+        bench::usage(argv[0], "switch|spawn|sleepers|echo|sync CASE");
     }
 }

@@ -84,6 +84,32 @@ func spawns(fibers, rounds int) {
 	fmt.Printf("time %.6g ns\n", float64(median(times).Nanoseconds())/float64(fibers*rounds))
 }
 
+func channel(capacity int) {
+	const count = 400000
+	values := make(chan int, capacity)
+	done := make(chan int)
+	go func() {
+		sum := 0
+		for value := range values {
+			sum += value
+		}
+		done <- sum
+	}()
+	var times []time.Duration
+	for part := -1; part < 7; part++ {
+		begin := cpu()
+		for i := 0; i < count; i++ {
+			values <- i
+		}
+		if part >= 0 {
+			times = append(times, cpu()-begin)
+		}
+	}
+	close(values)
+	<-done
+	fmt.Printf("time %.6g ns\n", float64(median(times).Nanoseconds())/count)
+}
+
 func memory(key string) float64 {
 	text, err := os.ReadFile("/proc/self/status")
 	fail(err)
@@ -156,7 +182,7 @@ func echo() {
 
 func main() {
 	if len(os.Args) != 3 {
-		fmt.Fprintln(os.Stderr, "usage: peer switch|spawn|sleepers|echo CASE")
+		fmt.Fprintln(os.Stderr, "usage: peer switch|spawn|sleepers|echo|sync CASE")
 		os.Exit(2)
 	}
 	switch os.Args[1] {
@@ -174,5 +200,11 @@ func main() {
 		sleepers(os.Args[2])
 	case "echo":
 		echo()
+	case "sync":
+		if os.Args[2] == "rendezvous" {
+			channel(0)
+		} else {
+			channel(128)
+		}
 	}
 }

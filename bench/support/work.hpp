@@ -7,6 +7,7 @@
 
 #include "bench/support/measure.hpp"
 
+#include <cstddef>
 #include <cstdint>
 #include <vector>
 
@@ -84,5 +85,24 @@ void spawn_work(int fibers, int rounds_per_part, Round round, int parts = 7) {
 }
 
 inline constexpr int spawn_batch = 10'000;
+
+/// Calls part(), which does something `count` times, again and again and reports nanoseconds for
+/// each.
+template <typename Part>
+void repeat_work(long count, Part part) {
+    constexpr int parts = 7;
+    std::vector<std::int64_t> times;
+    for (int i = -1; i < parts; ++i) {
+        const std::int64_t begin = cpu_ns();
+        part();
+        if (i >= 0) { // the first warms up
+            times.push_back(cpu_ns() - begin);
+        }
+    }
+    report("time", static_cast<double>(median(times)) / static_cast<double>(count), "ns");
+}
+
+inline constexpr long values_per_part = 400'000; // that go through the channel of `sync`
+inline constexpr std::size_t channel_buffer = 128;
 
 } // namespace bench

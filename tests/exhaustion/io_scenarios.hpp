@@ -60,11 +60,10 @@ inline void plain_sockets() {
     });
     this_fiber::sleep_for(100us); // it waits
     io::connect(client, as_sockaddr(to), sizeof to);
-    ::shutdown(listener, SHUT_RDWR); // the acceptor may have failed: then nobody would answer
+    all.end(); // a failure of the acceptor: then nobody would answer
     char text[8];
     const std::size_t n = io::read(client, text, sizeof text);
     require(n == 0 || std::string(text, n) == "hello", "another text");
-    all.end();
 }
 
 inline void waits_for_many() {
