@@ -32,6 +32,9 @@ TEST_P(every_failure, of_a_system_call_warm) {
     fail_in_turn(GetParam(), faults::kind::system_call, true);
 }
 
+/// The scenario, and that after it, may find the first worker busy and start another thread.
+constexpr long two_workers = 4;
+
 constexpr scenario all[] = {
     {"spawn_and_join", s::spawn_and_join},
     {"stacks_of_all_sizes", s::stacks_of_all_sizes},
@@ -40,13 +43,13 @@ constexpr scenario all[] = {
     {"sleeps", s::sleeps, nullptr, 1},
     {"join_with_deadlines", s::join_with_deadlines},
     {"across_threads", s::across_threads},
-    {"offloaded", s::offloaded},
+    {"offloaded", s::offloaded, nullptr, two_workers},
     {"thread_ends_with_parked_fibers", s::thread_ends_with_parked_fibers, s::no_grace},
     {"forks", s::forks},
     {"by_the_c_interface", s::by_the_c_interface},
     {"socket_pair", s::socket_pair},
     {"tcp", s::tcp},
-    {"plain_sockets", s::plain_sockets},
+    {"plain_sockets", s::plain_sockets, nullptr, two_workers},
     {"waits_for_many", s::waits_for_many},
     {"close_under_waiters", s::close_under_waiters},
     {"connect_by_dns", s::connect_by_dns, s::own_names, 4},
