@@ -5,6 +5,7 @@
 #include "lib/net/net_support.hpp"
 
 #include <tendril/fiber.hpp>
+#include <tendril/hub.hpp>
 #include <tendril/unix_socket.hpp>
 
 #include <chrono>
@@ -31,6 +32,12 @@ int open_fds() {
     }
     closedir(all);
     return count;
+}
+
+/// The hub is made by the first wait, if it is not there yet.
+int open_fds_beside_the_hub() {
+    tendril::hub::current();
+    return open_fds();
 }
 
 /// A pipe whose ends can be told apart by what goes through.
@@ -85,7 +92,7 @@ TYPED_TEST(passing_fds, takes_messages_without_fds_too) {
 TYPED_TEST(passing_fds, closes_all_if_more_came_than_were_wanted) {
     pipe_ends pipe;
     const std::vector<int> three(3, pipe.out.get());
-    const int before = open_fds();
+    const int before = open_fds_beside_the_hub();
     for (const std::size_t most : {0u, 1u, 2u}) {
         this->a.send_fds("three", three);
         const auto error = transfer_error_of([&] { this->b.receive_fds(this->buffer, 64, most); });
@@ -102,7 +109,7 @@ TYPED_TEST(passing_fds, closes_all_if_no_fd_is_left) {
     pipe_ends pipe;
     const std::vector<int> three(3, pipe.out.get());
     this->a.send_fds("three", three);
-    const int before = open_fds();
+    const int before = open_fds_beside_the_hub();
 
     // Room for one more: the lowest free number and no higher.
     const int lowest = dup(pipe.out.get());
@@ -176,7 +183,7 @@ TEST(passing_fds_by_stream, says_how_far_it_came) {
 TEST(passing_fds_by_stream, drops_what_a_plain_read_meets) {
     auto [a, b] = unix_stream::pair();
     pipe_ends pipe;
-    const int before = open_fds();
+    const int before = open_fds_beside_the_hub();
     a.send_fds("x", {pipe.out.get()});
     char byte;
     EXPECT_EQ(1u, b.read_some(&byte, 1));
@@ -206,7 +213,7 @@ TEST(passing_fds_by_stream, never_wakes_who_waited_for_an_older_fd_of_the_number
 TEST(passing_fds_by_datagram, closes_all_if_the_bytes_do_not_fit) {
     auto [a, b] = unix_datagram::pair();
     pipe_ends pipe;
-    const int before = open_fds();
+    const int before = open_fds_beside_the_hub();
     a.send_fds("too long", {pipe.out.get()});
     char buffer[3];
     const auto error = transfer_error_of([&, &b = b] { b.receive_fds(buffer, 3, 1); });
