@@ -28,12 +28,9 @@ std::atomic<int> accepting;  // calls that entered accept4
 std::atomic<int> lies;       // how often poll is to say that there is a connection
 std::atomic<int> blocked_at; // the last fd that accept4 was called for
 
-class patient_accept : public testing::Test {
-protected:
-    void SetUp() override {
-        accepting = 0;
-        lies = 0;
-        io::uring_accept::allowed = false;
+/// For the whole process, because workers read the table as long as they live.
+void watch_calls() {
+    static const bool watching = [] {
         tendril::sys::real.poll = [](pollfd* fds, nfds_t count, int timeout) {
             if (count == 1 && fds->events == POLLIN && lies > 0) {
                 --lies;
@@ -47,11 +44,20 @@ protected:
             ++accepting;
             return ::accept4(fd, peer, size, flags);
         };
+        return true;
+    }();
+    static_cast<void>(watching);
+}
+
+class patient_accept : public testing::Test {
+protected:
+    static void SetUpTestSuite() { watch_calls(); }
+    void SetUp() override {
+        accepting = 0;
+        lies = 0;
+        io::uring_accept::allowed = false;
     }
-    void TearDown() override {
-        tendril::sys::real = saved_;
-        io::uring_accept::allowed = true;
-    }
+    void TearDown() override { io::uring_accept::allowed = true; }
 
     /// A fiber that saw a connection which then was gone; its worker is in accept4.
     tendril::fiber<int> stuck(int listener, std::chrono::milliseconds limit = 1h) {
@@ -73,7 +79,6 @@ protected:
         }
     }
 
-    tendril::sys::calls saved_ = tendril::sys::real;
     owned_fd listener_ = tcp_listener();
 };
 
@@ -246,6 +251,7 @@ TEST_F(patient_accept, serves_several_hubs) {
 // lost, and the hub goes on while its worker waits in vain.
 class beside_a_sibling : public testing::TestWithParam<bool> {
 protected:
+    static void SetUpTestSuite() { watch_calls(); }
     void SetUp() override { io::uring_accept::allowed = GetParam(); }
     void TearDown() override { io::uring_accept::allowed = true; }
 };
