@@ -43,6 +43,13 @@ union element_slot {
     T value;
 };
 
+/// Destroys it in the end.
+template <typename T>
+struct element_end {
+    element_slot<T>& room;
+    ~element_end() { room.value.~T(); }
+};
+
 /// One thing that a select may do.
 struct select_case {
     class channel_core* channel = nullptr;
