@@ -133,12 +133,11 @@ private:
 
     std::optional<T> receive_before(detail::steady_time deadline) {
         detail::element_slot<T> room;
-        std::optional<T> result;
-        if (core_.receive(std::addressof(room.value), deadline) == detail::outcome::done) {
-            result.emplace(std::move(room.value));
-            room.value.~T();
+        if (core_.receive(std::addressof(room.value), deadline) != detail::outcome::done) {
+            return std::nullopt;
         }
-        return result;
+        const detail::element_end<T> end{room};
+        return std::optional<T>(std::move(room.value));
     }
 
     detail::channel_core core_;

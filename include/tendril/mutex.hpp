@@ -96,9 +96,11 @@ public:
 
 private:
     bool enter_again() noexcept {
-        const bool mine = core_.is_mine();
-        again_ += mine ? 1 : 0;
-        return mine;
+        if (!core_.is_mine()) {
+            return false; // and again_ is somebody else's
+        }
+        ++again_;
+        return true;
     }
 
     detail::mutex_core core_;

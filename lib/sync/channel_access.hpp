@@ -5,8 +5,6 @@
 
 #include <tendril/detail/channel_core.hpp>
 
-#include <optional>
-
 namespace tendril::detail {
 
 /// One who waits at a channel, with what to move from or room to move into. While it is won and not
@@ -17,12 +15,35 @@ struct channel_waiter : waiter {
     std::size_t* chosen = nullptr; ///< where a select learns which of its cases it was
 };
 
-/// An operation that did not have to wait. What is left of it must happen after the lock is
-/// released: hand the element over, for to move it is the user's code, and wake the peer.
+/// The lock of a channel, whose word holds nothing else: it takes no time while there is one
+/// thread.
+class channel_lock {
+public:
+    explicit channel_lock(wait_queue& q) noexcept
+        : word_(single_threaded() ? nullptr : &q.word) {
+        if (word_ != nullptr) {
+            lock_word(*word_);
+        }
+    }
+    ~channel_lock() {
+        if (word_ != nullptr) {
+            word_->store(0, std::memory_order_release);
+        }
+    }
+    channel_lock(const channel_lock&) = delete;
+    channel_lock& operator=(const channel_lock&) = delete;
+
+private:
+    std::atomic<std::uint64_t>* word_;
+};
+
+/// An attempt at an operation. Unless it must wait, what is left to do must happen after the lock
+/// is released: hand the element over, for to move it is the user's code, and wake the peer.
 struct channel_step {
     outcome how = outcome::done;
-    channel_waiter* peer = nullptr; ///< won
+    bool must_wait = false;
     bool hand_over = false;         ///< from or to the peer, without the ring
+    channel_waiter* peer = nullptr; ///< won
 };
 
 /// The channel's operations in parts. Everything here but finish() under the channel's lock.
@@ -32,18 +53,17 @@ struct channel_access {
         return sends ? c.senders_ : c.queue_.first;
     }
 
-    /// Nothing, if the operation must wait.
-    static std::optional<channel_step> try_step(channel_core& c, bool sends, void* value) noexcept {
+    static channel_step try_step(channel_core& c, bool sends, void* value) noexcept {
         return sends ? try_send(c, value) : try_receive(c, value);
     }
-    static std::optional<channel_step> try_send(channel_core& c, void* value) noexcept;
-    static std::optional<channel_step> try_receive(channel_core& c, void* room) noexcept;
+    static channel_step try_send(channel_core& c, void* value) noexcept;
+    static channel_step try_receive(channel_core& c, void* room) noexcept;
     static void finish(channel_core& c, const channel_step& step, bool sends, void* value) noexcept;
 
+    /// When there is no ring, or it is full or empty, or somebody waits.
     static outcome run(channel_core& c, bool sends, void* value, time_point deadline);
 
 private:
-    static void push(channel_core& c, void* value) noexcept;
     static channel_waiter* win(waiter*& first) noexcept;
 };
 

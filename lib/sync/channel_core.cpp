@@ -2,15 +2,49 @@
 #include "sync/channel_access.hpp"
 
 #include <cerrno>
+#include <cstring>
 #include <limits>
 #include <new>
 #include <system_error>
 
 namespace tendril::detail {
 
+// ------------------------------------------------------------------------------------------- ring
+
+inline void channel_core::move(void* to, void* from) const noexcept {
+    if (type_.move != nullptr) {
+        type_.move(to, from);
+    } else if (type_.size == sizeof(std::uint64_t)) { // what most are; a call of memcpy costs more
+        std::memcpy(to, from, sizeof(std::uint64_t));
+    } else {
+        std::memcpy(to, from, type_.size);
+    }
+}
+
+inline void channel_core::push(void* value) noexcept {
+    std::size_t at = first_ + count_;
+    at -= at >= capacity_ ? capacity_ : 0;
+    move(ring_ + at * type_.size, value);
+    ++count_;
+}
+
+inline void channel_core::pop(void* room) noexcept {
+    void* const oldest = ring_ + first_ * type_.size;
+    move(room, oldest);
+    if (type_.destroy != nullptr) {
+        type_.destroy(oldest);
+    }
+    first_ = first_ + 1 == capacity_ ? 0 : first_ + 1;
+    --count_;
+}
+
 // ------------------------------------------------------------------------------------------ steps
 
-channel_waiter* channel_access::win(waiter*& first) noexcept {
+namespace {
+constexpr channel_step must_wait{outcome::done, true};
+}
+
+inline channel_waiter* channel_access::win(waiter*& first) noexcept {
     auto* const peer = static_cast<channel_waiter*>(win_first(first));
     if (peer != nullptr && peer->chosen != nullptr) {
         *peer->chosen = peer->index;
@@ -18,44 +52,33 @@ channel_waiter* channel_access::win(waiter*& first) noexcept {
     return peer;
 }
 
-void channel_access::push(channel_core& c, void* value) noexcept {
-    std::size_t at = c.first_ + c.count_;
-    at -= at >= c.capacity_ ? c.capacity_ : 0;
-    c.type_.move(c.ring_ + at * c.type_.size, value);
-    ++c.count_;
-}
-
-std::optional<channel_step> channel_access::try_send(channel_core& c, void* value) noexcept {
+channel_step channel_access::try_send(channel_core& c, void* value) noexcept {
     if (c.closed_) {
-        return channel_step{outcome::closed};
+        return {outcome::closed};
     }
     if (channel_waiter* const peer = win(c.queue_.first)) {
-        return channel_step{outcome::done, peer, true};
+        return {outcome::done, false, true, peer};
     }
     if (c.count_ == c.capacity_) {
-        return std::nullopt;
+        return must_wait;
     }
-    push(c, value);
-    return channel_step{};
+    c.push(value);
+    return {};
 }
 
-std::optional<channel_step> channel_access::try_receive(channel_core& c, void* room) noexcept {
+channel_step channel_access::try_receive(channel_core& c, void* room) noexcept {
     if (c.count_ == 0) {
         if (channel_waiter* const peer = win(c.senders_)) { // of a channel without a buffer
-            return channel_step{outcome::done, peer, true};
+            return {outcome::done, false, true, peer};
         }
-        return c.closed_ ? std::optional(channel_step{outcome::closed}) : std::nullopt;
+        return c.closed_ ? channel_step{outcome::closed} : must_wait;
     }
-    void* const oldest = c.ring_ + c.first_ * c.type_.size;
-    c.type_.move(room, oldest);
-    c.type_.destroy(oldest);
-    c.first_ = c.first_ + 1 == c.capacity_ ? 0 : c.first_ + 1;
-    --c.count_;
+    c.pop(room);
     channel_waiter* const peer = win(c.senders_);
     if (peer != nullptr) {
-        push(c, peer->value);
+        c.push(peer->value);
     }
-    return channel_step{outcome::done, peer};
+    return {outcome::done, false, false, peer};
 }
 
 void channel_access::finish(channel_core& c, const channel_step& step, bool sends,
@@ -66,7 +89,7 @@ void channel_access::finish(channel_core& c, const channel_step& step, bool send
     if (step.hand_over) {
         void* const to = sends ? step.peer->value : value;
         void* const from = sends ? value : step.peer->value;
-        c.type_.move(to, from);
+        c.move(to, from);
     }
     hub_core::make_runnable(*step.peer->who.fiber);
 }
@@ -75,38 +98,41 @@ void channel_access::finish(channel_core& c, const channel_step& step, bool send
 
 outcome channel_access::run(channel_core& c, bool sends, void* value, time_point deadline) {
     hub_core* hub = hub_core::current_or_null();
-    channel_waiter node;
-    for (;;) {
+    alignas(channel_waiter) unsigned char room[sizeof(channel_waiter)]; // filled if it is needed
+    channel_waiter* node = nullptr;
+    while (node == nullptr) {
         const bool may_wait = hub != nullptr && !is_past(*hub, deadline);
-        std::optional<channel_step> step;
+        channel_step step;
         {
-            const word_lock lock(c.queue_);
+            const channel_lock lock(c.queue_);
             step = try_step(c, sends, value);
-            if (!step && may_wait) {
-                node.value = value;
-                node.who = hub->prepare();
-                push_waiter(waiting(c, sends), node);
+            if (step.must_wait && may_wait) {
+                node = ::new (static_cast<void*>(room)) channel_waiter;
+                node->value = value;
+                enlist(waiting(c, sends), *node, *hub);
             }
         }
-        if (step) {
-            finish(c, *step, sends, value);
+        if (!step.must_wait) {
+            finish(c, step, sends, value);
             charge_turn();
-            return step->how;
+            return step.how;
         }
-        if (may_wait) {
-            break;
+        if (!may_wait) {
+            if (hub != nullptr || deadline == at_once) {
+                charge_turn();
+                return outcome::timeout;
+            }
+            hub = &hub_core::current();
         }
-        if (hub != nullptr || deadline == at_once) {
-            charge_turn();
-            return outcome::timeout;
-        }
-        hub = &hub_core::current();
     }
     const wait_reason why{wait_kind::sync, sends ? waits_to_send : waits_to_receive, -1, &c};
-    const wake end = hub->park(node.who, why, deadline);
-    if (end != wake::ready && end != wake::closed) {
-        const word_lock lock(c.queue_);
-        remove_waiter(waiting(c, sends), node);
+    const wake end = hub->park(node->who, why, deadline);
+    if (end == wake::ready) {
+        return outcome::done;
+    }
+    if (end != wake::closed) {
+        const channel_lock lock(c.queue_);
+        remove_waiter(waiting(c, sends), *node);
     }
     return outcome_of(end, why);
 }
@@ -128,7 +154,7 @@ channel_core::~channel_core() {
         waiting != 0 && !outlived_by_process(this)) {
         die_awaited(waiting, "channel", this);
     }
-    for (; count_ != 0; --count_) {
+    for (; count_ != 0 && type_.destroy != nullptr; --count_) {
         type_.destroy(ring_ + first_ * type_.size);
         first_ = first_ + 1 == capacity_ ? 0 : first_ + 1;
     }
@@ -136,16 +162,38 @@ channel_core::~channel_core() {
 }
 
 outcome channel_core::send(void* value, time_point deadline) {
-    return channel_access::run(*this, true, value, deadline);
+    if (capacity_ != 0) {
+        const channel_lock lock(queue_);
+        if (count_ < capacity_ && queue_.first == nullptr && !closed_) {
+            push(value);
+            value = nullptr;
+        }
+    }
+    if (value != nullptr) {
+        return channel_access::run(*this, true, value, deadline);
+    }
+    charge_turn();
+    return outcome::done;
 }
 
 outcome channel_core::receive(void* room, time_point deadline) {
-    return channel_access::run(*this, false, room, deadline);
+    if (capacity_ != 0) {
+        const channel_lock lock(queue_);
+        if (count_ != 0 && senders_ == nullptr) {
+            pop(room);
+            room = nullptr;
+        }
+    }
+    if (room != nullptr) {
+        return channel_access::run(*this, false, room, deadline);
+    }
+    charge_turn();
+    return outcome::done;
 }
 
 void channel_core::close() noexcept {
     won_fibers won;
-    const word_lock lock(queue_);
+    const channel_lock lock(queue_);
     closed_ = true;
     for (waiter** list : {&queue_.first, &senders_}) {
         while (waiter* const w = win_first(*list, wake::closed)) {
@@ -159,17 +207,17 @@ void channel_core::close() noexcept {
 }
 
 bool channel_core::closed() const noexcept {
-    const word_lock lock(queue_);
+    const channel_lock lock(queue_);
     return closed_;
 }
 
 bool channel_core::drained() const noexcept {
-    const word_lock lock(queue_);
+    const channel_lock lock(queue_);
     return closed_ && count_ == 0;
 }
 
 std::size_t channel_core::size() const noexcept {
-    const word_lock lock(queue_);
+    const channel_lock lock(queue_);
     return count_;
 }
 

@@ -6,6 +6,7 @@
 
 #include <functional>
 #include <new>
+#include <optional>
 
 namespace tendril::detail {
 namespace {
@@ -49,9 +50,7 @@ public:
         each_channel(first_, [](wait_queue& q) { lock_word(q.word); });
     }
     ~lock_all() {
-        each_channel(first_, [](wait_queue& q) {
-            q.word.store(q.first != nullptr ? word_awaited : 0, std::memory_order_release);
-        });
+        each_channel(first_, [](wait_queue& q) { q.word.store(0, std::memory_order_release); });
     }
     lock_all(const lock_all&) = delete;
     lock_all& operator=(const lock_all&) = delete;
@@ -80,8 +79,9 @@ std::optional<done_case> do_one(select_case* cases, std::size_t count) noexcept 
     for (std::size_t i = 0; i < count; ++i) {
         const std::size_t index = start + i < count ? start + i : start + i - count;
         const select_case& c = cases[index];
-        if (const auto step = channel_access::try_step(*c.channel, c.sends, c.value)) {
-            return done_case{index, *step};
+        const channel_step step = channel_access::try_step(*c.channel, c.sends, c.value);
+        if (!step.must_wait) {
+            return done_case{index, step};
         }
     }
     return std::nullopt;
@@ -136,7 +136,7 @@ std::size_t select_one(select_case* cases, std::size_t count, time_point deadlin
     for (std::size_t i = 0; i < count; ++i) {
         // The one that was chosen has been taken out, and its channel may be gone by now.
         if (i != chosen) {
-            const word_lock lock(channel_access::queue(*cases[i].channel));
+            const channel_lock lock(channel_access::queue(*cases[i].channel));
             remove_waiter(channel_access::waiting(*cases[i].channel, cases[i].sends),
                           node_of(cases[i]));
         }

@@ -53,7 +53,8 @@ private:
     fiber_record** last_ = &first_;
 };
 
-/// Begins a wait. In a file of its own, or gcc 12 warns of a pointer to the stack that is left behind.
+/// Begins a wait. In a file of its own, or gcc 12 warns of a pointer to the stack that is left
+/// behind.
 void enlist(waiter*& first, waiter& node, hub_core& hub, bool in_front = false) noexcept;
 
 /// Parks the fiber, whose node is in `q`, and afterwards is not.

@@ -16,15 +16,24 @@ namespace detail {
 struct element_type {
     std::size_t size;
     std::size_t align;
-    void (*move)(void* to, void* from) noexcept; ///< constructs
-    void (*destroy)(void* element) noexcept;
+    void (*move)(void* to, void* from) noexcept; ///< constructs; null: as bytes
+    void (*destroy)(void* element) noexcept;     ///< likewise, null: nothing to do
 };
 
 template <typename T>
+void move_element(void* to, void* from) noexcept {
+    ::new (to) T(std::move(*static_cast<T*>(from)));
+}
+
+template <typename T>
+void destroy_element(void* element) noexcept {
+    static_cast<T*>(element)->~T();
+}
+
+template <typename T>
 inline constexpr element_type element_type_of = {
-    sizeof(T), alignof(T),
-    [](void* to, void* from) noexcept { ::new (to) T(std::move(*static_cast<T*>(from))); },
-    [](void* element) noexcept { static_cast<T*>(element)->~T(); }};
+    sizeof(T), alignof(T), std::is_trivially_copyable_v<T> ? nullptr : &move_element<T>,
+    std::is_trivially_copyable_v<T> ? nullptr : &destroy_element<T>};
 
 /// Room for one element that may come.
 template <typename T>
@@ -32,6 +41,13 @@ union element_slot {
     element_slot() noexcept {}
     ~element_slot() {}
     T value;
+};
+
+/// Destroys it in the end.
+template <typename T>
+struct element_end {
+    element_slot<T>& room;
+    ~element_end() { room.value.~T(); }
 };
 
 /// One thing that a select may do.
@@ -63,8 +79,11 @@ public:
 
 private:
     friend struct channel_access;
+    void push(void* value) noexcept;
+    void pop(void* room) noexcept;
+    void move(void* to, void* from) const noexcept;
 
-    mutable wait_queue queue_; // its lock guards all; in its list are those who receive
+    mutable wait_queue queue_; // its word is a lock for all of this; in its list are who receives
     waiter* senders_ = nullptr;
     const element_type& type_;
     unsigned char* ring_ = nullptr;
