@@ -77,7 +77,8 @@ struct alignas(64) fd_entry {
     source first;                               ///< nearly always the only one
 
     /// How often the number was closed or replaced: counted under the lock, before that happens. A
-    /// call that was waiting belongs to the description it began with, so it ends when this differs.
+    /// call that was waiting belongs to the description it began with, so it ends when this
+    /// differs.
     std::atomic<std::uint32_t> closings{0};
 };
 

@@ -62,9 +62,8 @@ int received(int result, mmsghdr* messages) noexcept {
 /// recv(MSG_PEEK | MSG_WAITALL): waits until `size` bytes are there, or no more will come.
 ssize_t peek_all(operation& op, void* buffer, std::size_t size, int flags) noexcept {
     for (;;) {
-        const ssize_t n = op.attempt([&] {
-            return result_of(sys::real.recv(op.fd(), buffer, size, flags | MSG_DONTWAIT));
-        });
+        const ssize_t n = op.attempt(
+            [&] { return result_of(sys::real.recv(op.fd(), buffer, size, flags | MSG_DONTWAIT)); });
         const bool partial = n > 0 && static_cast<std::size_t>(n) < size;
         if ((n != -EAGAIN && !partial) || (partial && op.saw_end())) {
             op.done();
@@ -124,9 +123,8 @@ ssize_t run_send(operation& op, std::size_t size, Attempt&& attempt) noexcept {
     std::chrono::microseconds pause{100};
     for (;;) {
         // An error after the first part is reported by the next call; so is its SIGPIPE.
-        const ssize_t n = op.attempt([&] {
-            return attempt(sent, sent == 0 ? MSG_DONTWAIT : MSG_DONTWAIT | MSG_NOSIGNAL);
-        });
+        const ssize_t n = op.attempt(
+            [&] { return attempt(sent, sent == 0 ? MSG_DONTWAIT : MSG_DONTWAIT | MSG_NOSIGNAL); });
         int end = 0;
         if (n >= 0) {
             sent += static_cast<std::size_t>(n);

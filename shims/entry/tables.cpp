@@ -44,9 +44,10 @@ constinit const ops_table counting = {
 // --- undecided -----------------------------------------------------------------------------------
 // A call that cannot block decides nothing: a program that only opens and closes needs no hub.
 #define TENDRIL_UNDECIDED(kind, name, arguments)                                                   \
-    const ops_table& table = kind_##kind == kind_waits                           ? decide()        \
-                             : kind_##kind == kind_tracks && attached() != nullptr ? active        \
-                                                                                   : without_hub(); \
+    const ops_table& table = kind_##kind == kind_waits ? decide()                                  \
+                             : kind_##kind == kind_tracks && attached() != nullptr                 \
+                                 ? active                                                          \
+                                 : without_hub();                                                  \
     return table.name arguments;
 
 #define TENDRIL_SYMBOL(name, family, kind, type, parameters, arguments, limits)                    \

@@ -36,8 +36,8 @@ int fresh_pair(int result, const int* ends) noexcept {
     return negative(result);
 }
 
-/// A thread without a hub closes: fibers of other threads may wait for it. (With one, it is a signal
-/// handler that interrupted the hub, which knows nothing of locks that are held.)
+/// A thread without a hub closes: fibers of other threads may wait for it. (With one, it is a
+/// signal handler that interrupted the hub, which knows nothing of locks that are held.)
 template <typename Number>
 void tell_other_hubs(Number first, Number last) noexcept {
     if (hub_core::current_or_null() != nullptr) {
