@@ -64,7 +64,8 @@ int main(int argc, char** argv) {
         lookups.push_back(tendril::spawn([host] {
             dns::options ipv4;
             ipv4.family = dns::family::ipv4;
-            const std::string name = "n" + std::to_string(host) + ".tendril.test";
+            std::string name = "n";
+            name += std::to_string(host) + ".tendril.test";
             return name + " is " + dns::resolve(name, "", ipv4).addresses.front().host();
         }));
     }
