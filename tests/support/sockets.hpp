@@ -10,10 +10,13 @@
 #include <csignal>
 #include <cstddef>
 #include <fcntl.h>
+#include <linux/sockios.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <sched.h>
 #include <string>
 #include <string_view>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <system_error>
@@ -105,6 +108,36 @@ inline fd_pair tcp_pair() {
         check(::setsockopt(*fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on), "TCP_NODELAY");
     }
     return pair;
+}
+
+/// With small buffers that do not grow, so that writers have to wait.
+inline fd_pair narrow_tcp() {
+    fd_pair pair = tcp_pair();
+    const int size = 50'000;
+    for (const owned_fd* fd : {&pair.a, &pair.b}) {
+        check(::setsockopt(*fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof size), "SO_SNDBUF");
+        check(::setsockopt(*fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof size), "SO_RCVBUF");
+    }
+    return pair;
+}
+
+/// Bytes that are on their way: sent, and not yet acknowledged. 0 on AF_UNIX.
+inline int in_flight(int fd) {
+    int unacknowledged = 0;
+    int unsent = 0;
+    return ::ioctl(fd, SIOCOUTQ, &unacknowledged) == 0 && ::ioctl(fd, SIOCOUTQNSD, &unsent) == 0
+               ? unacknowledged - unsent
+               : 0;
+}
+
+/// Sends until no byte more is taken, and none will be before the peer reads.
+inline void fill(int fd) {
+    const std::string filler(100'000, 'x');
+    do {
+        while (::send(fd, filler.data(), filler.size(), MSG_DONTWAIT) > 0) {
+        }
+        ::sched_yield();
+    } while (in_flight(fd) != 0 || ::send(fd, filler.data(), 1, MSG_DONTWAIT) > 0);
 }
 
 inline fd_pair unix_pair(int type = SOCK_STREAM) {

@@ -35,14 +35,6 @@ tendril::fiber<int> looker_at(int fd, short events) {
     });
 }
 
-void fill(int fd) {
-    const std::string filler(100'000, 'x');
-    while (::send(fd, filler.data(), filler.size(), MSG_DONTWAIT) > 0) {
-    }
-    while (::send(fd, filler.data(), 1, MSG_DONTWAIT) > 0) {
-    }
-}
-
 class shared_fd : public testing::TestWithParam<fd_pair (*)()> {
 protected:
     fd_pair pair_ = GetParam()();
@@ -191,7 +183,7 @@ fd_pair unix_stream() {
     return unix_pair();
 }
 
-INSTANTIATE_TEST_SUITE_P(kinds, shared_fd, testing::Values(tcp_pair, unix_stream));
+INSTANTIATE_TEST_SUITE_P(kinds, shared_fd, testing::Values(narrow_tcp, unix_stream));
 
 // ----------------------------------------------------------------------------------------- urgent
 
@@ -271,7 +263,7 @@ TEST(urgent, wakes_who_looks_for_exceptions_and_not_who_looks_for_bytes) {
 }
 
 TEST(urgent, is_sent_without_blocking_the_hub) {
-    fd_pair pair = tcp_pair();
+    fd_pair pair = narrow_tcp();
     fill(pair.b);
     auto sender = tendril::spawn([&] {
         io::options o;

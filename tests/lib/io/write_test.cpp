@@ -26,15 +26,6 @@ fd_pair unix_stream() {
     return unix_pair();
 }
 
-/// With small buffers, so that writers have to wait.
-fd_pair narrow_tcp() {
-    fd_pair pair = tcp_pair();
-    const int size = 50'000;
-    check(::setsockopt(pair.b, SOL_SOCKET, SO_SNDBUF, &size, sizeof size), "SO_SNDBUF");
-    check(::setsockopt(pair.a, SOL_SOCKET, SO_RCVBUF, &size, sizeof size), "SO_RCVBUF");
-    return pair;
-}
-
 /// a reads what b writes.
 class write_to : public testing::TestWithParam<fd_pair (*)()> {
 protected:
