@@ -22,6 +22,7 @@ struct fd_waiter {
     std::uint32_t want = 0; ///< bits of `readiness`
     bool consumes = false;  ///< will take the readiness away; otherwise only looks, as poll does
     bool closed = false;    ///< out: the fd was closed, also if that was after an edge
+    bool bound = false;     ///< only the description of before that many closings will do
     std::uint32_t closings = 0; ///< of the entry, when the wait began
     std::atomic<bool> linked{false};
 };

@@ -66,7 +66,11 @@ int hub_io::enlist(int fd, fd_waiter& w) noexcept {
         e->first.next.store(spare.release(), std::memory_order_release);
         s = claim(*e);
     }
-    w.closings = e->closings.load(std::memory_order_relaxed);
+    const std::uint32_t closings = e->closings.load(std::memory_order_relaxed);
+    if (w.bound && w.closings != closings) {
+        return -EBADF;
+    }
+    w.closings = closings;
     link(*s, w);
     const int result = (need & ~s->watched) != 0 ? watch(fd, *s, need) : 0;
     lock.unlock();
@@ -120,8 +124,10 @@ void hub_io::leave(int fd, fd_waiter& w) noexcept {
 }
 
 int hub_io::wait(int fd, std::uint32_t want, time_point deadline, const wait_reason& why,
-                 const patient_calls* calls) noexcept {
+                 std::uint32_t closings, const patient_calls* calls) noexcept {
     fd_waiter w;
+    w.bound = true;
+    w.closings = closings;
     w.want = want;
     w.consumes = true;
     w.who = hub_.prepare();

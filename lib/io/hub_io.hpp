@@ -36,10 +36,11 @@ public:
         1; ///< the reactor does not take this fd: the call never waits
 
     /// Parks the calling fiber until an edge of `want` on fd. The caller has just seen EAGAIN, and
-    /// no switch came between. Returns 0 without parking where another thread may have made a call
-    /// for it (patient_calls) before it was enlisted.
+    /// no switch came between. `closings` are the entry's when the call began: it waits for no
+    /// other description. Returns 0 without parking where another thread may have made a call for
+    /// it (patient_calls) before it was enlisted.
     int wait(int fd, std::uint32_t want, time_point deadline, const wait_reason& why,
-             const patient_calls* calls = nullptr) noexcept;
+             std::uint32_t closings, const patient_calls* calls = nullptr) noexcept;
 
     /// The same in steps, for waiting on several fds with one ticket: enlist each (0, always_ready
     /// or -errno), park, then leave each.

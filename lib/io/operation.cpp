@@ -46,7 +46,7 @@ int operation::wait() noexcept {
     }
     options_.waited = true;
     parked_ = true;
-    const int r = io_->wait(fd_, direction_.bit, limit_, why_, calls_);
+    const int r = io_->wait(fd_, direction_.bit, limit_, why_, closings_, calls_);
     return r == -ETIMEDOUT ? expiry_ : r;
 }
 
@@ -60,7 +60,7 @@ int operation::wait_until(time_point retry, std::uint32_t want) noexcept {
     options_.waited = true;
     parked_ = true;
     // Even for no edge, because closing the fd ends it.
-    const int r = io_->wait(fd_, want, std::min(retry, limit_), why_);
+    const int r = io_->wait(fd_, want, std::min(retry, limit_), why_, closings_);
     if (r != -ETIMEDOUT) {
         return r;
     }

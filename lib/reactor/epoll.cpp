@@ -85,7 +85,8 @@ time_point epoll_reactor::now() noexcept {
 
 int epoll_reactor::control(int operation, int fd, std::uint64_t token,
                            std::uint32_t interest) noexcept {
-    if (epoll_fd_ < 0) [[unlikely]] {
+    // Only the owner's thread may make it; what is not there watches nothing.
+    if (epoll_fd_ < 0 && operation != EPOLL_CTL_DEL) [[unlikely]] {
         if (const int error = open(); error != 0) {
             return error;
         }

@@ -32,24 +32,25 @@ TEST_P(every_failure, of_a_system_call_warm) {
     fail_in_turn(GetParam(), faults::kind::system_call, true);
 }
 
-/// The scenario, and that after it, may find the first worker busy and start another thread.
-constexpr long two_workers = 4;
+/// The scenario, and that after it, may find a worker busy and start other threads, which stay for
+/// some seconds.
+constexpr long workers = 12;
 
 constexpr scenario all[] = {
     {"spawn_and_join", s::spawn_and_join},
     {"stacks_of_all_sizes", s::stacks_of_all_sizes},
     {"results", s::results},
-    {"hub_of_a_thread", s::hub_of_a_thread},
+    {"hub_of_a_thread", s::hub_of_a_thread, nullptr, 4},
     {"sleeps", s::sleeps, nullptr, 1},
     {"join_with_deadlines", s::join_with_deadlines},
-    {"across_threads", s::across_threads},
-    {"offloaded", s::offloaded, nullptr, two_workers},
+    {"across_threads", s::across_threads, nullptr, 8},
+    {"offloaded", s::offloaded, nullptr, workers},
     {"thread_ends_with_parked_fibers", s::thread_ends_with_parked_fibers, s::no_grace},
     {"forks", s::forks},
     {"by_the_c_interface", s::by_the_c_interface},
     {"socket_pair", s::socket_pair},
     {"tcp", s::tcp},
-    {"plain_sockets", s::plain_sockets, nullptr, two_workers},
+    {"plain_sockets", s::plain_sockets, nullptr, workers},
     {"waits_for_many", s::waits_for_many},
     {"close_under_waiters", s::close_under_waiters},
     {"connect_by_dns", s::connect_by_dns, s::own_names, 4},

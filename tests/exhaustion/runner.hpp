@@ -127,6 +127,7 @@ inline void add(std::string& all, const char* when, const std::string& what) {
         const faults::exempt_scope scope;
         ::signal(SIGALRM, &bark);
         ::signal(SIGPIPE, SIG_IGN);
+        const detail::lost_on_purpose by_the_loader;
         void* frame = nullptr;
         ::backtrace(&frame, 1); // loads what it needs
         ::alarm(patience);

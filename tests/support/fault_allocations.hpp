@@ -13,8 +13,16 @@
 
 #if defined(TENDRIL_ASAN) || defined(TENDRIL_TSAN)
 #define TENDRIL_REAL(name) __interceptor_##name
+// The sanitizer's runtime allocates before it can serve code that it instruments.
+#define TENDRIL_EARLY [[gnu::no_sanitize("address", "undefined", "thread")]]
+#define TENDRIL_IF_EARLY(...)                                                                      \
+    if (!tendril::test::faults::inside::begun) {                                                   \
+        __VA_ARGS__;                                                                               \
+    }
 #else
 #define TENDRIL_REAL(name) __libc_##name
+#define TENDRIL_EARLY
+#define TENDRIL_IF_EARLY(...)
 #endif
 
 extern "C" {
@@ -27,20 +35,25 @@ void TENDRIL_REAL(free)(void*);
 
 namespace tendril::test::faults::inside {
 
+inline bool called_by(const char* function, const void* caller) noexcept {
+    const exempt_scope scope;
+    const auto* const start = static_cast<const char*>(::dlsym(RTLD_DEFAULT, function));
+    const auto* at = static_cast<const char*>(caller);
+    return start != nullptr && at > start && at < start + 1024;
+}
+
 /// Registering the destructor of a thread_local object ends the process when calloc fails: "Fatal
 /// glibc error: failed to register TLS destructor" (stdlib/cxa_thread_atexit_impl.c).
-inline bool called_by_tls_registration(const void* caller) noexcept {
-    static const char* const start = [] {
-        const exempt_scope scope;
-        return static_cast<const char*>(::dlsym(RTLD_DEFAULT, "__cxa_thread_atexit_impl"));
-    }();
-    const auto* at = static_cast<const char*>(caller);
-    return start != nullptr && at > start && at < start + 512;
+inline bool must_succeed(const void* caller) noexcept {
+    return called_by("__cxa_thread_atexit_impl", caller);
 }
+
+inline constinit bool begun = false;
+[[gnu::used]] inline const bool begins = begun = true;
 
 inline bool allocation_fails(const char* function, const void* caller) noexcept {
     if (!armed.load(std::memory_order_acquire) || exempt != 0 || current.what != kind::allocation ||
-        called_by_tls_registration(caller)) {
+        must_succeed(caller)) {
         return false;
     }
     if (due(kind::allocation, function)) {
@@ -59,57 +72,59 @@ inline void discounted(const void* block) noexcept {
     live_blocks.fetch_sub(block != nullptr && exempt == 0 ? 1 : 0, std::memory_order_relaxed);
 }
 
+template <typename Allocate>
+void* checked(const char* function, const void* caller, Allocate allocate) noexcept {
+    return allocation_fails(function, caller) ? nullptr : counted(allocate());
+}
+
+inline void* checked_realloc(void* block, std::size_t size, const void* caller) noexcept {
+    if (size != 0 && allocation_fails("realloc", caller)) {
+        return nullptr;
+    }
+    void* const now = TENDRIL_REAL(realloc)(block, size);
+    if (now != nullptr || size == 0) {
+        discounted(block);
+        counted(now);
+    }
+    return now;
+}
+
 } // namespace tendril::test::faults::inside
 
 #pragma GCC visibility push(default)
 
 extern "C" {
 
-void* malloc(std::size_t size) noexcept {
-    namespace f = tendril::test::faults::inside;
-    if (f::allocation_fails("malloc", __builtin_return_address(0))) {
-        return nullptr;
-    }
-    return f::counted(TENDRIL_REAL(malloc)(size));
+TENDRIL_EARLY void* malloc(std::size_t size) noexcept {
+    TENDRIL_IF_EARLY(return TENDRIL_REAL(malloc)(size))
+    return tendril::test::faults::inside::checked("malloc", __builtin_return_address(0),
+                                                  [&] { return TENDRIL_REAL(malloc)(size); });
 }
 
-void* calloc(std::size_t count, std::size_t size) noexcept {
-    namespace f = tendril::test::faults::inside;
-    if (f::allocation_fails("calloc", __builtin_return_address(0))) {
-        return nullptr;
-    }
-    return f::counted(TENDRIL_REAL(calloc)(count, size));
+TENDRIL_EARLY void* calloc(std::size_t count, std::size_t size) noexcept {
+    TENDRIL_IF_EARLY(return TENDRIL_REAL(calloc)(count, size))
+    return tendril::test::faults::inside::checked(
+        "calloc", __builtin_return_address(0), [&] { return TENDRIL_REAL(calloc)(count, size); });
 }
 
-void* realloc(void* block, std::size_t size) noexcept {
-    namespace f = tendril::test::faults::inside;
-    if (size != 0 && f::allocation_fails("realloc", __builtin_return_address(0))) {
-        return nullptr;
-    }
-    f::discounted(block);
-    void* const now = TENDRIL_REAL(realloc)(block, size);
-    if (now == nullptr && size != 0) {
-        return f::counted(block), nullptr;
-    }
-    return f::counted(now);
+TENDRIL_EARLY void* realloc(void* block, std::size_t size) noexcept {
+    TENDRIL_IF_EARLY(return TENDRIL_REAL(realloc)(block, size))
+    return tendril::test::faults::inside::checked_realloc(block, size, __builtin_return_address(0));
 }
 
-void* memalign(std::size_t alignment, std::size_t size) noexcept {
-    namespace f = tendril::test::faults::inside;
-    if (f::allocation_fails("memalign", __builtin_return_address(0))) {
-        return nullptr;
-    }
-    return f::counted(TENDRIL_REAL(memalign)(alignment, size));
+TENDRIL_EARLY void* memalign(std::size_t alignment, std::size_t size) noexcept {
+    TENDRIL_IF_EARLY(return TENDRIL_REAL(memalign)(alignment, size))
+    return tendril::test::faults::inside::checked("memalign", __builtin_return_address(0), [&] {
+        return TENDRIL_REAL(memalign)(alignment, size);
+    });
 }
 
-void* aligned_alloc(std::size_t alignment, std::size_t size) noexcept {
+TENDRIL_EARLY void* aligned_alloc(std::size_t alignment, std::size_t size) noexcept {
     return memalign(alignment, size);
 }
 
-int posix_memalign(void** block, std::size_t alignment, std::size_t size) noexcept {
-    const int saved = errno;
+TENDRIL_EARLY int posix_memalign(void** block, std::size_t alignment, std::size_t size) noexcept {
     void* const made = memalign(alignment, size);
-    errno = saved;
     if (made == nullptr) {
         return ENOMEM;
     }
@@ -117,12 +132,23 @@ int posix_memalign(void** block, std::size_t alignment, std::size_t size) noexce
     return 0;
 }
 
-void free(void* block) noexcept {
+TENDRIL_EARLY void free(void* block) noexcept {
+    TENDRIL_IF_EARLY(return TENDRIL_REAL(free)(block))
     tendril::test::faults::inside::discounted(block);
     TENDRIL_REAL(free)(block);
 }
 
 } // extern "C"
+
+#ifdef TENDRIL_ASAN
+#include <pthread.h>
+/// Without the bounds of the main stack AddressSanitizer takes what is on it for lost.
+extern "C" int pthread_getattr_np(pthread_t thread, pthread_attr_t* attributes) noexcept {
+    const tendril::test::faults::exempt_scope scope;
+    return tendril::test::faults::replaced<int(pthread_t, pthread_attr_t*)>("pthread_getattr_np")(
+        thread, attributes);
+}
+#endif
 
 #if defined(TENDRIL_ASAN) || defined(TENDRIL_TSAN)
 // The sanitizers' own do not go through malloc.
