@@ -253,6 +253,7 @@ TEST(Channel, WhoWaitsIsServedInOrder) {
     EXPECT_EQ(c.receive(), 1);
     EXPECT_EQ(c.receive(), 2);
     EXPECT_EQ(c.receive(), 3);
+    hub.run();
 }
 
 TEST(Channel, WhatIsLeftInItIsDestroyed) {
