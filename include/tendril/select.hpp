@@ -115,6 +115,12 @@ struct type_identity {
 template <typename T>
 using identity = typename type_identity<T>::type; ///< takes no part in deduction
 
+template <typename Case, typename = void>
+inline constexpr bool is_select_case = false;
+template <typename Case>
+inline constexpr bool is_select_case<Case, std::void_t<decltype(std::decay_t<Case>::is_channel)>> =
+    true;
+
 struct do_nothing {
     void operator()() const noexcept {}
 };
@@ -182,7 +188,8 @@ auto on_default(Handler handler = {}) {
 /// @throws std::system_error EPIPE: a send was chosen whose channel is closed. ECANCELED: the fiber
 /// was cancelled. What a handler throws.
 template <typename... Cases>
-std::size_t select(Cases&&... cases) {
+auto select(Cases&&... cases)
+    -> std::enable_if_t<(detail::is_select_case<Cases> && ...), std::size_t> {
     constexpr std::size_t channels =
         (std::size_t{std::decay_t<Cases>::is_channel ? 1U : 0U} + ... + 0U);
     static_assert(channels + 1 >= sizeof...(Cases), "at most one timeout or default");

@@ -131,7 +131,7 @@ std::size_t select_one(select_case* cases, std::size_t count, time_point deadlin
         how = outcome::timeout;
         return count;
     }
-    const wait_reason why{wait_kind::sync, "select of channels ", static_cast<std::int64_t>(count)};
+    const wait_reason why{wait_kind::sync, "select, cases: ", static_cast<std::int64_t>(count)};
     const wake end = hub->park(who, why, deadline);
     for (std::size_t i = 0; i < count; ++i) {
         // The one that was chosen has been taken out, and its channel may be gone by now.

@@ -9,6 +9,7 @@
 #include <cerrno>
 #include <map>
 #include <memory>
+#include <sys/select.h>
 #include <system_error>
 
 namespace tendril::detail {
@@ -252,6 +253,7 @@ TEST(Channel, WhoWaitsIsServedInOrder) {
     EXPECT_EQ(c.receive(), 1);
     EXPECT_EQ(c.receive(), 2);
     EXPECT_EQ(c.receive(), 3);
+    hub.run();
 }
 
 TEST(Channel, WhatIsLeftInItIsDestroyed) {
@@ -317,6 +319,14 @@ TEST(Select, TakesWhatIsThere) {
     EXPECT_EQ(got, 1);
     EXPECT_EQ(select(on_receive(empty, take), on_send(empty, 3)), 1u);
     EXPECT_EQ(empty.receive(), 3);
+}
+
+/// A program that has both names in one namespace means select(2) by what it passes.
+TEST(Select, LeavesTheSystemCallAlone) {
+    using ::select;
+    using tendril::select;
+    timeval at_once{};
+    EXPECT_EQ(select(0, nullptr, nullptr, nullptr, &at_once), 0);
 }
 
 TEST(Select, StarvesNoCase) {
