@@ -57,7 +57,7 @@ public:
     }
 
     /// Waits until the phase of the token has ended.
-    /// @throws std::system_error ECANCELED: the fiber was cancelled. It has arrived all the same.
+    /// @throws cancelled, timed_out (<tendril/cancel.hpp>). It has arrived all the same.
     void wait(arrival_token&& token) { core_.wait(token.phase_); }
 
     void arrive_and_wait() { wait(arrive()); }

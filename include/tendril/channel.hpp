@@ -53,8 +53,8 @@ public:
     channel& operator=(const channel&) = delete;
 
     /// Waits until a receiver, or room in the channel, takes the value.
-    /// @throws std::system_error EPIPE: the channel is closed, or was while this waited. ECANCELED:
-    /// the fiber was cancelled. The value is lost then.
+    /// @throws std::system_error EPIPE: the channel is closed, or was while this waited;
+    /// cancelled, timed_out (<tendril/cancel.hpp>). The value is lost then.
     void send(T value) { sent(core_.send(std::addressof(value), detail::steady_time::max())); }
 
     /// Sends without waiting, or not at all: then `value` is untouched. Of many failures in a row
@@ -87,7 +87,7 @@ public:
 
     /// Waits for a value.
     /// @returns nothing if the channel is closed and empty.
-    /// @throws std::system_error ECANCELED: the fiber was cancelled.
+    /// @throws cancelled, timed_out: see <tendril/cancel.hpp>.
     std::optional<T> receive() { return receive_before(detail::steady_time::max()); }
 
     /// Takes a value if there is one. Nothing: there is none now; if drained(), never again.

@@ -34,8 +34,8 @@ public:
     void notify_all() noexcept { core_.notify_all(); }
 
     /// Unlocks, waits to be notified, and locks again, also when it throws.
-    /// @throws std::system_error EPERM: the caller does not hold the mutex. ECANCELED: the fiber
-    /// was cancelled.
+    /// @throws std::system_error EPERM: the caller does not hold the mutex;
+    /// cancelled, timed_out (<tendril/cancel.hpp>).
     void wait(std::unique_lock<mutex>& lock) { wait_until(lock, detail::steady_time::max()); }
 
     /// Waits until `predicate()`, which is called with the mutex held.

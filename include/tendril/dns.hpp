@@ -89,8 +89,8 @@ struct result {
 ///
 /// @throws std::system_error with error_category() and an EAI_* code: EAI_NONAME no such host,
 /// EAI_NODATA no address of this family, EAI_AGAIN no name server answered, EAI_SERVICE no such
-/// service, EAI_FAIL, EAI_MEMORY; or with an errno: ETIMEDOUT the deadline passed, ECANCELED the
-/// fiber was cancelled or its hub ends, EMFILE no socket could be made.
+/// service, EAI_FAIL, EAI_MEMORY; or with an errno: ETIMEDOUT the deadline passed, ECANCELED
+/// the hub ends, EMFILE no socket could be made. Cancelled: see <tendril/cancel.hpp>.
 TENDRIL_EXPORT result resolve(const std::string& host, const std::string& service = {},
                               const options& how = {});
 

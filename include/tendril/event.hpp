@@ -27,7 +27,7 @@ public:
     bool is_set() const noexcept { return core_.is_set(); }
 
     /// Waits until the event is set; returns at once if it is.
-    /// @throws std::system_error ECANCELED: the fiber was cancelled.
+    /// @throws cancelled, timed_out: see <tendril/cancel.hpp>.
     void wait() { core_.wait_until(detail::steady_time::max()); }
 
     /// Waits for at most `duration` (zero or negative: only looks).

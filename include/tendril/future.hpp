@@ -106,7 +106,7 @@ public:
     bool valid() const noexcept { return state_ != nullptr; }
 
     /// Waits until there is a result. Any number of fibers and threads may wait at once.
-    /// @throws std::system_error ECANCELED: the fiber was cancelled. std::future_error no_state.
+    /// @throws cancelled, timed_out (<tendril/cancel.hpp>); std::future_error no_state.
     void wait() const { state().ready().wait(); }
 
     template <typename Rep, typename Period>

@@ -32,7 +32,7 @@ inline namespace v1 {
 /// - Any number of fibers of any threads may use one fd at once. To close it, use io::close(),
 /// which
 ///   wakes those who wait for it: EBADF.
-/// - ECANCELED: the wait was cancelled, or the thread ends.
+/// - ECANCELED: the thread ends. A cancelled fiber: `cancelled`, see <tendril/cancel.hpp>.
 /// - They switch only if they must wait, and after 64 calls in a row that did not. On a thread
 ///   without a hub they make one; the thread then waits as its main fiber.
 /// - Regular files are read and written at once, and may block the thread on the disk.

@@ -33,7 +33,7 @@ public:
     bool try_wait() const noexcept { return core_.is_zero(); }
 
     /// Waits until the count is zero.
-    /// @throws std::system_error ECANCELED: the fiber was cancelled.
+    /// @throws cancelled, timed_out: see <tendril/cancel.hpp>.
     void wait() { core_.wait_until(detail::steady_time::max()); }
 
     /// Waits for at most `duration`. @returns whether the count is zero.

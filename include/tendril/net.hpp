@@ -21,7 +21,7 @@ inline namespace v1 {
 /// main fiber.
 ///
 /// Errors are std::system_error with the real errno and what was being done, like "connect
-/// 127.0.0.1:5432: Connection refused". ECANCELED: the fiber was cancelled or its hub ends.
+/// 127.0.0.1:5432: Connection refused". ECANCELED: its hub ends. Cancelled: <tendril/cancel.hpp>.
 ///
 /// One object belongs to one thread at a time. Within it, any number of fibers may read while
 /// others write; each call gets bytes or datagrams of its own, in no promised order.

@@ -100,7 +100,7 @@ inline namespace v1 {
 /// while fibers wait says so on stderr and terminates.
 ///
 /// After shutdown(), put throws std::system_error ESHUTDOWN, and so does get when nothing is left.
-/// A cancelled fiber's wait throws ECANCELED.
+/// A cancelled fiber's wait throws, see <tendril/cancel.hpp>.
 template <typename T, typename Order>
 class basic_queue {
     static_assert(std::is_object_v<T> && std::is_nothrow_move_constructible_v<T>,

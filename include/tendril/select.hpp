@@ -185,8 +185,8 @@ auto on_default(Handler handler = {}) {
 ///
 /// The handler of the chosen case runs after the choice, in the calling fiber.
 /// @returns the index of the case that was chosen.
-/// @throws std::system_error EPIPE: a send was chosen whose channel is closed. ECANCELED: the fiber
-/// was cancelled. What a handler throws.
+/// @throws std::system_error EPIPE: a send was chosen whose channel is closed; cancelled,
+/// timed_out (<tendril/cancel.hpp>). What a handler throws.
 template <typename... Cases>
 auto select(Cases&&... cases)
     -> std::enable_if_t<(detail::is_select_case<Cases> && ...), std::size_t> {

@@ -34,7 +34,7 @@ public:
     static constexpr std::ptrdiff_t max() noexcept { return Max; }
 
     /// Waits for a permit and takes it.
-    /// @throws std::system_error ECANCELED: the fiber was cancelled; it has no permit.
+    /// @throws cancelled, timed_out (<tendril/cancel.hpp>); it has no permit.
     void acquire() { core_.acquire_until(detail::steady_time::max()); }
 
     /// Takes a permit if there is one; never waits. Of many failures in a row now and then one lets
