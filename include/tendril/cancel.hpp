@@ -49,7 +49,8 @@ public:
 namespace this_fiber {
 
 /// Throws what a wait would throw now: `cancelled`, or `timed_out`. For loops that compute and
-/// never wait. Nothing if the fiber is not cancelled. Does not switch.
+/// never wait; now and then it looks whether something has come. Nothing if the fiber is not
+/// cancelled. Does not switch.
 TENDRIL_EXPORT void throw_if_cancelled();
 
 /// Whether a wait would throw.

@@ -78,10 +78,10 @@ public:
     }
 
     /// Ends the fiber: each of its waits throws `cancelled` from now on, see <tendril/cancel.hpp>.
-    /// One that has not begun never calls its function. get() then throws std::system_error with
-    /// ECANCELED and the reason. Does not wait for the end; any thread may call it, also twice
-    /// (the first reason stays) and when the fiber has ended (nothing happens). A fiber may cancel
-    /// itself.
+    /// One that has not begun never calls its function; its arguments are destroyed on its thread.
+    /// get() then throws std::system_error with ECANCELED and the reason. Does not wait for the
+    /// end; any thread may call it, also twice (the first reason stays) and when the fiber has
+    /// ended (nothing happens). A fiber may cancel itself.
     /// @throws std::bad_alloc; std::system_error EINVAL: no fiber.
     void cancel(std::string reason = {}) { task().cancel(std::move(reason)); }
 

@@ -29,12 +29,19 @@ shield::shield(std::chrono::steady_clock::time_point until)
 namespace this_fiber {
 
 void throw_if_cancelled() {
-    detail::throw_if_given_up();
+    if (detail::hub_core* const hub = detail::hub_core::current_or_null(); hub != nullptr) {
+        hub->notice();
+        hub->throw_if_given_up();
+    }
 }
 
 bool is_cancelled() noexcept {
     detail::hub_core* const hub = detail::hub_core::current_or_null();
-    return hub != nullptr && hub->is_given_up();
+    if (hub == nullptr) {
+        return false;
+    }
+    hub->notice();
+    return hub->is_given_up();
 }
 
 } // namespace this_fiber

@@ -25,8 +25,9 @@ hub hub::current() {
 
 void hub::drain() {
     detail::hub_core& core = own(*this, "drain");
-    core.drain();
-    core.throw_if_given_up();
+    if (!core.drain()) {
+        core.throw_if_given_up();
+    }
 }
 
 bool hub::ended() const noexcept {

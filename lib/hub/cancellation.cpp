@@ -2,6 +2,7 @@
 // Who may end a fiber's waits, and when. All on the fiber's own thread, but for task::cancel.
 #include "hub/cancellation.hpp"
 
+#include "base/cycle_counter.hpp"
 #include "hub/hub_core.hpp"
 #include "hub/task_access.hpp"
 
@@ -55,19 +56,29 @@ hub_core::cause hub_core::why_give_up(const fiber_record& r) noexcept {
 
 /// Before the running fiber waits, when something on this hub was cancelled. An exception on its
 /// way up the stack runs destructors, out of which nothing may be thrown.
-bool hub_core::must_give_up(const wait_reason& why) noexcept {
+bool hub_core::must_give_up(const wait_reason& why, ticket t) noexcept {
     if (!why.cancellable || cells_.exceptions->uncaught != 0) {
         return false;
     }
     const cause found = why_give_up(*running_);
+    if (!found || !withdraw(t)) { // what another thread has given already is taken
+        return false;
+    }
     if (found.scope != nullptr) {
         found.scope->noticed = true;
     }
-    return static_cast<bool>(found);
+    return true;
+}
+
+void hub_core::notice() noexcept {
+    if (cycle_counter() - polled_at_ > cycles_per_millisecond) {
+        service();
+    }
 }
 
 bool hub_core::is_given_up() noexcept {
-    return given_up_ != 0 && static_cast<bool>(why_give_up(*running_));
+    return given_up_ != 0 && cells_.exceptions->uncaught == 0 &&
+           static_cast<bool>(why_give_up(*running_));
 }
 
 void hub_core::throw_given_up() {
@@ -147,25 +158,47 @@ void hub_core::leave(cancel_scope& s) noexcept {
     given_up_ -= s.over ? 1 : 0;
 }
 
-/// Takes over the request.
+/// Takes over the request. Its reference may be the last one, and must not be dropped in the
+/// midst of a switch: destructors of the program's would run there.
 void hub_core::cancel(cancel_request& request) noexcept {
-    std::unique_ptr<cancel_request> owned(&request);
     task& t = *request.job;
     fiber_record* const r = task_access::record(t);
     // An ended fiber's record may be another's. The first reason stays.
     if (r != nullptr && r->job == &t && r->extra->cancelled == nullptr) {
-        r->extra->cancelled = owned.release();
+        r->extra->cancelled = &request;
         ++given_up_;
         give_up_wait(*r);
+    } else {
+        request.next = std::exchange(spent_, &request);
     }
-    t.release();
 }
 
-void hub_core::forget_cancellation(fiber_record& r) noexcept {
-    if (r.extra->cancelled != nullptr) {
-        delete std::exchange(r.extra->cancelled, nullptr);
-        --given_up_;
+void hub_core::drop_spent_requests() noexcept {
+    while (cancel_request* const request = spent_) {
+        spent_ = request->next;
+        request->job->release();
+        delete request;
     }
+}
+
+/// As long as it is still the running fiber, if it ran.
+void hub_core::forget_cancellation(fiber_record& r) noexcept {
+    if (cancel_request* const request = std::exchange(r.extra->cancelled, nullptr)) {
+        --given_up_;
+        request->job->release();
+        delete request;
+    }
+}
+
+/// Of a fiber that was cancelled before it began. What it was given ends here, as it would have
+/// with the call; to destroy it may mean to wait.
+void hub_core::end_unbegun(fiber_record& r) noexcept {
+    cancel_scope shield;
+    shield.shields = true;
+    enter(shield, never);
+    task_access::drop(*r.job);
+    leave(shield);
+    task_access::fail(*r.job, task_access::was_cancelled(*r.job, r.extra->cancelled->reason));
 }
 
 bool hub_core::cancel_remote(cancel_request& request) noexcept {
@@ -183,7 +216,8 @@ void task_access::cancel(task& t, std::string reason) {
         return;
     }
     t.references_.fetch_add(1, std::memory_order_relaxed);
-    if (home == hub_core::current_or_null()) {
+    // What is still on its way here must be overtaken by nothing.
+    if (home == hub_core::current_or_null() && record(t) != nullptr) {
         home->cancel(*request.release());
     } else if (home->cancel_remote(*request)) {
         request.release();
@@ -219,6 +253,9 @@ void scope::move_deadline(std::chrono::steady_clock::time_point until) {
 }
 
 bool scope::is_over() const noexcept {
+    if (hub_core* const hub = hub_core::current_or_null(); hub != nullptr && !get().over) {
+        hub->notice();
+    }
     return get().over;
 }
 

@@ -21,7 +21,7 @@ struct cancel_scope : timer {
 
 /// That a fiber is cancelled. On its way there it is in the inbox of the fiber's hub.
 struct cancel_request {
-    task* job = nullptr; ///< one reference, while under way
+    task* job = nullptr; ///< one reference
     std::string reason;
     cancel_request* next = nullptr;
 };

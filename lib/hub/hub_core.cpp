@@ -96,9 +96,7 @@ fiber_record& hub_core::run_fibers(stack& s) noexcept {
         hub_core& hub = *current_hub_;
         fiber_record& self = *hub.running_;
         if (hub.given_up_ != 0 && self.extra->cancelled != nullptr) [[unlikely]] {
-            task_access::fail(*self.job,
-                              task_access::was_cancelled(
-                                  *self.job, self.extra->cancelled->reason)); // never began
+            hub.end_unbegun(self);
         } else {
             task_access::run(*self.job);
         }
@@ -111,6 +109,9 @@ fiber_record& hub_core::run_fibers(stack& s) noexcept {
         }
         task_access::complete(*self.job);
         self.job->release();
+        if (hub.spent_ != nullptr) [[unlikely]] {
+            hub.drop_spent_requests();
+        }
         hub.ended(self);
         fiber_record& next = hub.pick_next(&s);
         hub.running_ = &next;
@@ -266,7 +267,7 @@ void hub_core::notify() noexcept {
 
 wake hub_core::park(ticket t, const wait_reason& why, time_point deadline) noexcept {
     fiber_record& self = *t.fiber;
-    if (given_up_ != 0 && must_give_up(why) && withdraw(t)) [[unlikely]] {
+    if (given_up_ != 0 && must_give_up(why, t)) [[unlikely]] {
         charge(); // code that tries again and again must not keep the others from running
         return wake::cancelled;
     }
@@ -288,7 +289,11 @@ wake hub_core::park(ticket t, const wait_reason& why, time_point deadline) noexc
         timers_.remove(*self.extra);
     }
     self.waiting = nullptr;
-    return static_cast<wake>(self.word.load(std::memory_order_acquire) & ticket_state_mask);
+    const std::uint64_t word = self.word.load(std::memory_order_acquire);
+    if (spent_ != nullptr) [[unlikely]] {
+        drop_spent_requests();
+    }
+    return static_cast<wake>(word & ticket_state_mask);
 }
 
 wake hub_core::sleep_until(time_point deadline) noexcept {
@@ -299,7 +304,7 @@ std::size_t hub_core::others() const noexcept {
     return live_ - draining_fibers_;
 }
 
-void hub_core::drain() noexcept {
+bool hub_core::drain() noexcept {
     // A fiber that drains does not wait for itself, nor for others that drain. The main fiber can
     // wait for those too, because nobody waits for it.
     const bool is_fiber = running_ != &main_;
@@ -311,10 +316,12 @@ void hub_core::drain() noexcept {
         const wake end = park(self.who, {wait_kind::join, "drain"});
         remove_waiter(drainers_, self);
         if (end == wake::cancelled) {
-            break;
+            draining_fibers_ -= is_fiber ? 1 : 0;
+            return false;
         }
     }
     draining_fibers_ -= is_fiber ? 1 : 0;
+    return true;
 }
 
 // --------------------------------------------------------------------------------- the hub's work

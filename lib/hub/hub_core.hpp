@@ -118,6 +118,8 @@ public:
     void cancel(cancel_request& request) noexcept;        ///< on this thread; takes it over
     bool cancel_remote(cancel_request& request) noexcept; ///< any thread; false: that hub has ended
     bool is_given_up() noexcept;                          ///< the running fiber
+    /// For code that asks again and again and never waits: timers and requests, now and then.
+    void notice() noexcept;
     /// Throws what ends the running fiber's waits, if anything does.
     void throw_if_given_up() {
         if (given_up_ != 0) [[unlikely]] {
@@ -128,7 +130,7 @@ public:
     void yield() noexcept;
     wake sleep_until(time_point deadline) noexcept;
     /// Until every other fiber ended; a fiber does not wait for those that wait here themselves.
-    void drain() noexcept;
+    bool drain() noexcept; ///< false: given up
 
     /// One operation that completed without waiting. Yields when a fiber did many in a row: one
     /// whose operations never wait must not starve the others.
@@ -225,7 +227,9 @@ private:
 
     struct cause;
     static cause why_give_up(const fiber_record& r) noexcept;
-    bool must_give_up(const wait_reason& why) noexcept;
+    bool must_give_up(const wait_reason& why, ticket t) noexcept;
+    void end_unbegun(fiber_record& r) noexcept;
+    void drop_spent_requests() noexcept;
     void throw_given_up();
     void give_up_wait(fiber_record& r) noexcept;
     void scope_is_over(cancel_scope& s) noexcept;
@@ -297,6 +301,7 @@ private:
 
     std::uint64_t polled_at_ = 0; ///< cycle_counter()
     fiber_record* free_records_ = nullptr;
+    cancel_request* spent_ = nullptr; ///< whose references are to be dropped in a fiber
     std::size_t live_ = 0;
     waiter* drainers_ = nullptr;
     std::size_t draining_fibers_ = 0;

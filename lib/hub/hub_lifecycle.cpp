@@ -228,8 +228,9 @@ std::size_t hub_core::detach_thread(time_point give_up) noexcept {
         take_inboxes();
         ::syscall(SYS_sched_yield);
     }
-    woken_.close();
     take_requests(requests_.close());
+    drop_spent_requests();
+    woken_.close();
     timers_.clear();
     main_extra_.scopes = nullptr;
     drainers_ = nullptr; // on stacks that are left alone from here on
@@ -248,6 +249,7 @@ std::size_t hub_core::detach_thread(time_point give_up) noexcept {
     if (std::exchange(watches_overflow_, false)) {
         release_thread_signal_stack();
     }
+    drop_spent_requests();
     given_up_ = 0;
     tasks_.clear();
     listener_ = nullptr;
@@ -308,6 +310,8 @@ void hub_core::keep_scopes() noexcept {
 void hub_core::lost_in_fork() noexcept {
     const std::uint64_t g = generation_.load(std::memory_order_relaxed);
     generation_.store(g + g % 2, std::memory_order_release); // ended, if it had not before
+    requests_.close();
+    sleeping_.store(false, std::memory_order_relaxed); // nobody is to be interrupted here
 }
 
 } // namespace tendril::detail

@@ -75,6 +75,8 @@ std::string describe(const std::exception_ptr& error) {
         return std::string(status == 0 ? name.get() : typeid(e).name()) + ": " + e.what();
     } catch (const timed_out&) {
         return "tendril::timed_out";
+    } catch (const cancelled& c) {
+        return "tendril::cancelled: " + c.reason();
     } catch (...) {
         return "an exception that is no std::exception";
     }
@@ -108,7 +110,10 @@ void task_access::run(task& t) noexcept {
     try {
         t.run();
     } catch (const cancelled& c) {
-        t.error_ = was_cancelled(t, c.reason());
+        // Another fiber's, handed on, is an error like others.
+        t.error_ = hub_core::current().running().extra->cancelled != nullptr
+                       ? was_cancelled(t, c.reason())
+                       : std::current_exception();
     } catch (...) {
         t.error_ = std::current_exception();
     }

@@ -19,6 +19,7 @@ struct task_access {
     static void begin(task& t, std::uint64_t id) noexcept { t.id_ = id; } ///< before launch
     static void set_name(task& t, const char* name); ///< before launch; may throw bad_alloc
     static void run(task& t) noexcept;               ///< calls the function, keeps what it throws
+    static void drop(task& t) noexcept { t.drop(); } ///< instead of run(): what it was given
     static void fail(task& t, std::exception_ptr why) noexcept; ///< instead of run()
     static void complete(task& t) noexcept; ///< wakes the joiners; the caller then releases
     static const char* name(const task& t) noexcept { return t.name_ != nullptr ? t.name_ : ""; }

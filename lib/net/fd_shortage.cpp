@@ -84,10 +84,14 @@ void closed() noexcept {
         return;
     }
     const std::lock_guard guard(lock);
-    waiter* const w = owner == ::getpid() ? pop_waiter(first) : nullptr;
-    if (w != nullptr) {
+    if (owner != ::getpid()) {
+        return;
+    }
+    bool told = false; // whoever has just given up waits no more
+    while (!told && first != nullptr) {
+        const waiter* const w = pop_waiter(first);
         waiting.fetch_sub(1, std::memory_order_relaxed);
-        hub_core::wake_up(w->who, wake::ready);
+        told = hub_core::wake_up(w->who, wake::ready);
     }
 }
 

@@ -95,6 +95,7 @@ protected:
 private:
     friend struct task_access; // the library's side
     virtual void run() = 0;
+    virtual void drop() noexcept {} ///< what run() would have used
 
     std::atomic<std::uint32_t> references_{2}; // the handle's and the fiber's
     std::atomic<std::uint8_t> state_{0};
@@ -154,6 +155,8 @@ private:
         std::optional<std::tuple<Function, Args...>>& call;
         ~clear_call() { call.reset(); }
     };
+
+    void drop() noexcept override { call_.reset(); }
 
     void run() override {
         const clear_call clear{call_};

@@ -7,6 +7,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <cerrno>
 #include <chrono>
 #include <csignal>
@@ -227,6 +228,78 @@ TEST(Cancel, ALoopThatNeverWaitsCanAsk) {
     });
     EXPECT_THAT(cancellation(f), testing::HasSubstr("stop"));
     g.get();
+}
+
+TEST(Cancel, ALoopThatNeverWaitsSeesWhatAnotherThreadWants) {
+    tendril::event begun;
+    fiber<void> f = spawn([&] {
+        begun.set();
+        for (;;) {
+            tendril::this_fiber::throw_if_cancelled();
+        }
+    });
+    std::thread other([&] {
+        begun.wait();
+        f.cancel("from afar");
+    });
+    EXPECT_THAT(cancellation(f), testing::HasSubstr("from afar"));
+    other.join();
+}
+
+TEST(Cancel, WhatOneThatNeverBeganWasGivenEndsWithIt) {
+    const auto owned = std::make_shared<int>(1);
+    fiber<void> f = spawn([owned] {});
+    f.cancel();
+    f.join();
+    EXPECT_EQ(owned.use_count(), 1) << "although there still is a handle";
+}
+
+TEST(Cancel, AnothersCancellationHandedOnIsAnError) {
+    fiber<void> f = spawn([] { throw cancelled("somebody else's"); });
+    f.join();
+    EXPECT_THROW(f.get(), cancelled);
+}
+
+TEST(Cancel, OneThatIsStillOnItsWayHere) {
+    const tendril::hub here = tendril::hub::current();
+    fiber<void> f;
+    std::thread([&] { f = spawn(here, {}, [] { ADD_FAILURE() << "ran"; }); }).join();
+    f.cancel("before it is here"); // no wait came between
+    EXPECT_THAT(cancellation(f), testing::HasSubstr("before it is here"));
+}
+
+TEST(Cancel, TheLastReferenceIsDroppedInAFiber) {
+    struct yields_at_its_end {
+        std::shared_ptr<int> owned;
+        ~yields_at_its_end() {
+            if (owned != nullptr) {
+                tendril::this_fiber::yield();
+            }
+        }
+        yields_at_its_end(yields_at_its_end&&) = default;
+        explicit yields_at_its_end(std::shared_ptr<int> o)
+            : owned(std::move(o)) {}
+    };
+    const auto owned = std::make_shared<int>(1);
+    std::atomic<bool> begun{false};
+    std::atomic<bool> dropped{false};
+    fiber<yields_at_its_end> f = spawn([&begun, &dropped, owned] {
+        begun = true;
+        while (!dropped) { // so the request comes in time, and is seen too late
+        }
+        return yields_at_its_end(owned);
+    });
+    std::thread other([&] {
+        while (!begun) {
+        }
+        f.cancel();
+        f.detach();
+        dropped = true;
+    });
+    while (owned.use_count() != 1) {
+        sleep_for(1ms);
+    }
+    other.join();
 }
 
 TEST(Cancel, NobodyIsToldOfAnUncollectedCancellation) {

@@ -107,6 +107,15 @@ TEST(Timeout, OfSeveralThatAreOverTheOutermostCounts) {
     }
 }
 
+TEST(Timeout, ALoopThatNeverWaitsCanAsk) {
+    const timeout limit(5ms);
+    while (!limit.expired()) {
+    }
+    const timeout other(5ms);
+    EXPECT_THROW(
+        for (;;) { tendril::this_fiber::throw_if_cancelled(); }, timed_out);
+}
+
 TEST(Timeout, CanBeMoved) {
     timeout limit(1ms);
     limit.reset(1h);
