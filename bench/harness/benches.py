@@ -50,13 +50,12 @@ def sync(machine):
                     "128, floor: Boost.Fiber")
     for case, floor, limit in (("mutex", "floor", 2), ("mutex-threads", "floor", 2),
                                ("rendezvous", "floor", 3), ("buffered", "boost.fiber", 0.5)):
-        implementations = {"tendril": ours("sync_bench", "tendril", case)}
+        implementations = {"tendril": ours(machine, "sync_bench", "tendril", case)}
         if floor == "floor":
-            implementations["floor"] = ours("sync_bench", "floor", case)
+            implementations["floor"] = ours(machine, "sync_bench", "floor", case)
         if not case.startswith("mutex"):
-            implementations.update(peers("sync", case))
-            del implementations["asyncio"]  # it has no channels
-        samples = interleave(report, machine, case, bind(machine, implementations))
+            implementations.update(others(machine, report, case))
+        samples = interleave(report, machine, case, implementations)
         add_rows(report, case, samples, floor, {("tendril", "time"): limit})
     return report
 

@@ -72,9 +72,9 @@ def _go_build(output):
 
 PEERS = (
     Peer("state-threads", "state_threads_peer.cpp", "libst-dev"),
-    Peer("boost.fiber", "boost_fiber_peer.cpp", "libboost-fiber-dev"),
+    Peer("boost.fiber", "boost_fiber_peer.cpp", "libboost-fiber-dev", (*ALL_BENCHES, "sync")),
     Peer("boost.asio", "asio_peer.cpp", "libboost-coroutine-dev"),
-    Peer("go", "peer.go", "golang-go"),
+    Peer("go", "peer.go", "golang-go", (*ALL_BENCHES, "sync")),
     Peer("libuv", "libuv_peer.cpp", "libuv1-dev", ("sleepers", "echo")),
     Peer("pthread", "pthread_peer.cpp", "", ("switch", "spawn", "echo")),
     Peer("uvloop", "uvloop_peer.py", "python3-uvloop"),

@@ -63,7 +63,12 @@ struct channel_access {
     /// When there is no ring, or it is full or empty, or somebody waits.
     static outcome run(channel_core& c, bool sends, void* value, time_point deadline);
 
+    // To and from the ring.
+    static void push(channel_core& c, void* value) noexcept;
+    static void pop(channel_core& c, void* room) noexcept;
+
 private:
+    static void move(const channel_core& c, void* to, void* from) noexcept;
     static channel_waiter* win(waiter*& first) noexcept;
 };
 

@@ -11,31 +11,31 @@ namespace tendril::detail {
 
 // ------------------------------------------------------------------------------------------- ring
 
-inline void channel_core::move(void* to, void* from) const noexcept {
-    if (type_.move != nullptr) {
-        type_.move(to, from);
-    } else if (type_.size == sizeof(std::uint64_t)) { // what most are; a call of memcpy costs more
+inline void channel_access::move(const channel_core& c, void* to, void* from) noexcept {
+    if (c.type_.move != nullptr) {
+        c.type_.move(to, from);
+    } else if (c.type_.size == sizeof(std::uint64_t)) { // as most are; a call of memcpy costs more
         std::memcpy(to, from, sizeof(std::uint64_t));
     } else {
-        std::memcpy(to, from, type_.size);
+        std::memcpy(to, from, c.type_.size);
     }
 }
 
-inline void channel_core::push(void* value) noexcept {
-    std::size_t at = first_ + count_;
-    at -= at >= capacity_ ? capacity_ : 0;
-    move(ring_ + at * type_.size, value);
-    ++count_;
+inline void channel_access::push(channel_core& c, void* value) noexcept {
+    std::size_t at = c.first_ + c.count_;
+    at -= at >= c.capacity_ ? c.capacity_ : 0;
+    move(c, c.ring_ + at * c.type_.size, value);
+    ++c.count_;
 }
 
-inline void channel_core::pop(void* room) noexcept {
-    void* const oldest = ring_ + first_ * type_.size;
-    move(room, oldest);
-    if (type_.destroy != nullptr) {
-        type_.destroy(oldest);
+inline void channel_access::pop(channel_core& c, void* room) noexcept {
+    void* const oldest = c.ring_ + c.first_ * c.type_.size;
+    move(c, room, oldest);
+    if (c.type_.destroy != nullptr) {
+        c.type_.destroy(oldest);
     }
-    first_ = first_ + 1 == capacity_ ? 0 : first_ + 1;
-    --count_;
+    c.first_ = c.first_ + 1 == c.capacity_ ? 0 : c.first_ + 1;
+    --c.count_;
 }
 
 // ------------------------------------------------------------------------------------------ steps
@@ -62,7 +62,7 @@ channel_step channel_access::try_send(channel_core& c, void* value) noexcept {
     if (c.count_ == c.capacity_) {
         return must_wait;
     }
-    c.push(value);
+    push(c, value);
     return {};
 }
 
@@ -73,10 +73,10 @@ channel_step channel_access::try_receive(channel_core& c, void* room) noexcept {
         }
         return c.closed_ ? channel_step{outcome::closed} : must_wait;
     }
-    c.pop(room);
+    pop(c, room);
     channel_waiter* const peer = win(c.senders_);
     if (peer != nullptr) {
-        c.push(peer->value);
+        push(c, peer->value);
     }
     return {outcome::done, false, false, peer};
 }
@@ -89,7 +89,7 @@ void channel_access::finish(channel_core& c, const channel_step& step, bool send
     if (step.hand_over) {
         void* const to = sends ? step.peer->value : value;
         void* const from = sends ? value : step.peer->value;
-        c.move(to, from);
+        move(c, to, from);
     }
     hub_core::make_runnable(*step.peer->who.fiber);
 }
@@ -165,7 +165,7 @@ outcome channel_core::send(void* value, time_point deadline) {
     if (capacity_ != 0) {
         const channel_lock lock(queue_);
         if (count_ < capacity_ && queue_.first == nullptr && !closed_) {
-            push(value);
+            channel_access::push(*this, value);
             value = nullptr;
         }
     }
@@ -180,7 +180,7 @@ outcome channel_core::receive(void* room, time_point deadline) {
     if (capacity_ != 0) {
         const channel_lock lock(queue_);
         if (count_ != 0 && senders_ == nullptr) {
-            pop(room);
+            channel_access::pop(*this, room);
             room = nullptr;
         }
     }

@@ -79,9 +79,6 @@ public:
 
 private:
     friend struct channel_access;
-    void push(void* value) noexcept;
-    void pop(void* room) noexcept;
-    void move(void* to, void* from) const noexcept;
 
     mutable wait_queue queue_; // its word is a lock for all of this; in its list are who receives
     waiter* senders_ = nullptr;
