@@ -2,8 +2,6 @@
 // Cancelling fibers: which waits end, how the fiber ends, and what does not.
 #include <tendril/tendril.hpp>
 
-#include "support/sockets.hpp"
-
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -16,6 +14,7 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <sys/socket.h>
 #include <system_error>
 #include <thread>
 #include <vector>
@@ -71,9 +70,13 @@ TEST_P(EveryWait, EndsWhenTheFiberIsCancelledAndEachLaterOneToo) {
     EXPECT_EQ(thrown, 3);
 }
 
+/// Whose other end says nothing as long as the program runs.
 int silent_socket() {
-    static const tendril::test::fd_pair pair = tendril::test::unix_pair();
-    return pair.a;
+    static const int fd = [] {
+        int ends[2];
+        return ::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) == 0 ? ends[0] : -1;
+    }();
+    return fd;
 }
 
 tendril::event& never_set() {
