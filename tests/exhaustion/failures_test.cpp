@@ -16,6 +16,7 @@ TEST_P(every_failure, of_an_allocation_cold) {
     fail_in_turn(GetParam(), faults::kind::allocation, false);
 }
 
+#ifndef TENDRIL_ASAN // where looking for leaks each time takes minutes
 TEST_P(every_failure, of_an_allocation_warm) {
     fail_in_turn(GetParam(), faults::kind::allocation, true);
 }
@@ -24,13 +25,17 @@ TEST_P(every_failure, of_all_allocations_from_one_on) {
     fail_in_turn(GetParam(), faults::kind::allocation, false, true);
 }
 
+#endif
+
 TEST_P(every_failure, of_a_system_call_cold) {
     fail_in_turn(GetParam(), faults::kind::system_call, false);
 }
 
+#ifndef TENDRIL_ASAN
 TEST_P(every_failure, of_a_system_call_warm) {
     fail_in_turn(GetParam(), faults::kind::system_call, true);
 }
+#endif
 
 /// The scenario, and that after it, may find a worker busy and start other threads, which stay for
 /// some seconds.

@@ -169,18 +169,18 @@ inline void join_with_deadlines() {
 /// One spawned on another thread's hub, and joined from here.
 inline void across_threads() {
     struct meeting {
-        std::atomic<const hub*> there{nullptr};
+        std::optional<hub> there;
+        std::atomic<bool> known{false};
         std::atomic<bool> over{false};
     } m;
     std::exception_ptr error;
     fd_pair end = pipe_pair();
     std::thread other([&] {
         try {
-            const hub own = hub::current();
-            m.there = &own;
+            m.there = hub::current();
+            m.known = true;
             char c = 0;
             io::read(end.a, &c, 1); // until the other end is closed
-            m.there = nullptr;
         } catch (...) {
             error = std::current_exception();
         }
@@ -188,11 +188,11 @@ inline void across_threads() {
     });
     std::exception_ptr here;
     try {
-        while (m.there == nullptr && !m.over) {
+        while (!m.known && !m.over) {
             this_fiber::sleep_for(50us);
         }
-        if (m.there != nullptr) {
-            fiber<int> f = tendril::spawn(*m.there.load(), spawn_options{}, [] {
+        if (m.known) {
+            fiber<int> f = tendril::spawn(*m.there, spawn_options{}, [] {
                 this_fiber::sleep_for(100us);
                 return 3;
             });
@@ -229,6 +229,7 @@ inline void thread_ends_with_parked_fibers() {
     const fd_pair quiet = unix_pair();
     std::optional<fiber<void>> parked;
     on_a_thread([&] {
+        const detail::lost_on_purpose there_too;
         parked = tendril::spawn([fd = static_cast<int>(quiet.a)] {
             char c = 0;
             io::read(fd, &c, 1);

@@ -84,7 +84,9 @@ TENDRIL_FALLIBLE(void*, mmap, (void* at, size_t size, int access, int flags, int
 TENDRIL_FALLIBLE(int, mprotect, (void* at, size_t size, int access), (at, size, access), -1, ENOMEM)
 TENDRIL_FALLIBLE(int, madvise, (void* at, size_t size, int advice), (at, size, advice), -1, ENOMEM,
                  EINVAL)
+#if !defined(TENDRIL_ASAN) && !defined(TENDRIL_TSAN) // which use it themselves, and insist
 TENDRIL_FALLIBLE(int, sigaltstack, (const stack_t* now, stack_t* before), (now, before), -1, ENOMEM)
+#endif
 TENDRIL_FALLIBLE(int, stat, (const char* path, struct stat* out), (path, out), -1, ENOMEM)
 TENDRIL_FALLIBLE(pid_t, fork, (), (), -1, EAGAIN, ENOMEM)
 
