@@ -163,7 +163,16 @@ inline std::shared_ptr<void> own_names() {
     return n;
 }
 
+/// Answers may be there before anybody waits for them; what a hub makes for its first wait for an
+/// fd, and keeps, is to be there after each run.
+inline void wait_once() {
+    const fd_pair quiet = pipe_pair();
+    pollfd p{quiet.a, POLLIN, 0};
+    io::poll(&p, 1, 100us);
+}
+
 inline void connect_by_name(const char* host) {
+    wait_once();
     auto listener = net::tcp_listener::listen("127.0.0.1:0");
     const auto port = std::to_string(ntohs(local_address(listener.native_handle()).sin_port));
     auto client = net::tcp_stream::connect(net::endpoint(host, port));
@@ -181,6 +190,7 @@ inline void connect_by_hosts() {
 }
 
 inline void looks_names_up() {
+    wait_once();
     dns::options how;
     how.configured = false;
     crew<2> all;
