@@ -20,6 +20,7 @@ FAMILIES = {
     "time": "Sleeping and yielding.",
     "poll": "Waiting for readiness.",
     "dns": "Names and addresses.",
+    "process": "Children: their ends and their commands.",
     "always": "Bookkeeping that the families rest on; never switched off.",
 }
 
@@ -27,6 +28,7 @@ KINDS = {
     "waits": "waits in the hub",
     "yields": "lets other fibers run",
     "tracks": "never waits; the hub must know",
+    "finishes": "waits in the hub; never engages",
     "counts": "counted",
 }
 
@@ -46,11 +48,11 @@ For all of them:
   straight to libc.
 - **The child of a `vfork`**: calls that would touch the parent's tables go straight to libc.
 - **Children of a `fork`** have a hub of their own, with the forking fiber alone in it.
-- Calls inside libc itself cannot be replaced: `fread`, `fgets`, `system`, `popen`, `fclose`, and what
-  `syscall()` or a statically linked program does.
+- Calls inside libc itself cannot be replaced: `fread`, `fgets` and their like, and what `syscall()` or a
+  statically linked program does.
 
 Families are switched by `TENDRIL_SHIM=socket,time,…` or `tendril run --shim=…`; all are on by default.
-The names `file`, `process`, `signal`, `sync` and `thread` are accepted too; they cover nothing yet.
+The names `file`, `signal`, `sync` and `thread` are accepted too; they cover nothing yet.
 
 `TENDRIL_STATS=FILE` counts the calls of each function: those that waited in the hub, those that
 completed there at once, and those that passed through. It is written by `exit` and by returning from

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "base/inbox.hpp"
+#include "base/single_threaded.hpp"
 #include "base/timer_queue.hpp"
 #include "fiber/overflow.hpp"
 #include "fiber/record.hpp"
@@ -160,6 +161,10 @@ public:
     std::size_t live() const noexcept {
         return live_;
     } ///< fibers that have not ended, but the main one
+    /// Nothing else would run here while the thread blocks: no other fiber, timer or thread.
+    bool has_nothing_else() const noexcept {
+        return live_ == 0 && timers_.size() == 0 && single_threaded();
+    }
     const std::uint64_t& switches() const noexcept { return switches_; }
     const hub_counters& counters() const noexcept { return counters_; }
     task_cache& tasks() noexcept { return tasks_; }

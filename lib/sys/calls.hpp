@@ -4,12 +4,15 @@
 #include <fcntl.h>
 #include <netdb.h>
 #include <poll.h>
+#include <spawn.h>
 #include <sys/epoll.h>
 #include <sys/ioctl.h>
+#include <sys/resource.h>
 #include <sys/select.h>
 #include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -27,7 +30,7 @@ namespace tendril::sys {
     X(poll) X(ppoll) X(select) X(pselect)                                                           \
     X(epoll_create1) X(epoll_ctl) X(epoll_wait) X(epoll_pwait) X(epoll_pwait2)                      \
     X(nanosleep) X(clock_nanosleep) X(getaddrinfo) X(freeaddrinfo) X(getnameinfo) \
-    X(gethostbyname2_r) X(gethostbyaddr_r)
+    X(gethostbyname2_r) X(gethostbyaddr_r) X(wait4) X(waitid) X(posix_spawn)
 // clang-format on
 
 struct calls {

@@ -21,6 +21,7 @@ extern "C" [[noreturn]] void __chk_fail(); // glibc's 'buffer overflow detected'
 #define TENDRIL_PASSED_waits(name) tendril::shim::originals.name
 #define TENDRIL_PASSED_yields(name) tendril::shim::originals.name
 #define TENDRIL_PASSED_tracks(name) tendril::shim::tracking().name
+#define TENDRIL_PASSED_finishes(name) tendril::shim::tracking().name
 #define TENDRIL_PASSED_counts(name) tendril::shim::originals.name
 
 #define TENDRIL_SYMBOL(name, family, kind, type, parameters, arguments, limits)                    \

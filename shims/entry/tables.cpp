@@ -7,14 +7,19 @@ namespace tendril::shim {
 
 namespace {
 
-enum kind { kind_waits, kind_yields, kind_tracks, kind_counts };
+enum kind { kind_waits, kind_yields, kind_tracks, kind_finishes, kind_counts };
+
+/// What threads without a hub must not keep from the hubs.
+constexpr bool concerns_hubs(kind k) {
+    return k == kind_tracks || k == kind_finishes;
+}
 
 } // namespace
 
 // --- counting ------------------------------------------------------------------------------------
 #define TENDRIL_SYMBOL(name, family, kind, type, parameters, arguments, limits)                    \
     static type count_##name parameters {                                                          \
-        if (kind_##kind != kind_tracks || attached() == nullptr) {                                 \
+        if (!concerns_hubs(kind_##kind) || attached() == nullptr) {                                \
             count_call(counters[tendril_shim_index_##name].passed_through);                        \
         }                                                                                          \
         return TENDRIL_COUNTED_##kind(name) arguments;                                             \
@@ -31,6 +36,7 @@ enum kind { kind_waits, kind_yields, kind_tracks, kind_counts };
 #define TENDRIL_COUNTED_waits(name) originals.name
 #define TENDRIL_COUNTED_yields(name) originals.name
 #define TENDRIL_COUNTED_tracks(name) tracking().name
+#define TENDRIL_COUNTED_finishes(name) tracking().name
 #define TENDRIL_COUNTED_counts(name) counted_##name
 #include "shims/symbols.def"
 
@@ -45,7 +51,7 @@ constinit const ops_table counting = {
 // A call that cannot block decides nothing: a program that only opens and closes needs no hub.
 #define TENDRIL_UNDECIDED(kind, name, arguments)                                                   \
     const ops_table& table = kind_##kind == kind_waits ? decide()                                  \
-                             : kind_##kind == kind_tracks && attached() != nullptr                 \
+                             : concerns_hubs(kind_##kind) && attached() != nullptr                 \
                                  ? active                                                          \
                                  : without_hub();                                                  \
     return table.name arguments;

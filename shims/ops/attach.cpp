@@ -50,6 +50,7 @@ int engage() noexcept {
 #define TENDRIL_OPERATION_waits(name) ops::name
 #define TENDRIL_OPERATION_yields(name) ops::name
 #define TENDRIL_OPERATION_tracks(name) ops::name
+#define TENDRIL_OPERATION_finishes(name) ops::name
 #define TENDRIL_OPERATION_counts(name) nullptr
 constexpr tendril_shim_ops operations = {
 #define TENDRIL_SYMBOL(name, family, kind, type, parameters, arguments, limits)                    \

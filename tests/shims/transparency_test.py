@@ -21,6 +21,8 @@ PROGRAMS = {
     "readiness.c": {"poll": 20, "ppoll": 20, "select": 20, "pselect": 20, "epoll_wait": 2,
                     "epoll_pwait": 1, "epoll_pwait2": 2},
     "names.c": {},
+    # While nothing else runs on the thread, most of these may block it.
+    "children.c": {"waitpid": 5, "wait4": 1, "waitid": 1, "system": 3, "pclose": 2, "fclose": 1},
     "signals.c": {},
     "urgent.c": {"poll": 1},
     "timeouts.c": {"read": 5, "readv": 5, "preadv2": 5, "recv": 40, "recvfrom": 5, "recvmsg": 5,
