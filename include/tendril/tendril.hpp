@@ -23,6 +23,7 @@
 #include <tendril/select.hpp>
 #include <tendril/semaphore.hpp>
 #include <tendril/shared_mutex.hpp>
+#include <tendril/thread_pool.hpp>
 #include <tendril/timeout.hpp>
 #include <tendril/version.hpp>
 
