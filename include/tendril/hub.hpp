@@ -2,9 +2,12 @@
 #pragma once
 
 #include <tendril/export.hpp>
+#include <tendril/fiber.hpp>
 
 #include <cstddef>
 #include <cstdint>
+#include <type_traits>
+#include <utility>
 
 namespace tendril {
 
@@ -50,6 +53,19 @@ public:
     /// included.
     /// @throws std::system_error EPERM: called on a hub of another thread.
     void drain();
+
+    /// Has `function(args...)` called on the hub's thread, soon, and does not wait for it. Any
+    /// thread, also one without a hub; in a fiber of its own, so it may wait. What one thread posts
+    /// begins in that order. An exception that it throws is printed to stderr. Should the hub's
+    /// thread end before, it is not called. To hear of its end use spawn() on this hub, or a
+    /// portal.
+    /// @throws std::system_error ESRCH: the hub has ended; std::bad_alloc.
+    template <typename Function, typename... Args>
+    auto post(Function&& function, Args&&... args) const
+        -> std::enable_if_t<detail::is_function<Function, Args...>> {
+        static_cast<void>(spawn(*this, spawn_options(), std::forward<Function>(function),
+                                std::forward<Args>(args)...));
+    }
 
     /// @throws std::system_error EPERM: called on a hub of another thread.
     hub_statistics statistics() const;

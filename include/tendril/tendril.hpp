@@ -19,6 +19,7 @@
 #include <tendril/mutex.hpp>
 #include <tendril/net.hpp>
 #include <tendril/once.hpp>
+#include <tendril/portal.hpp>
 #include <tendril/queue.hpp>
 #include <tendril/select.hpp>
 #include <tendril/semaphore.hpp>
