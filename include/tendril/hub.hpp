@@ -41,8 +41,9 @@ struct hub_statistics {
 ///
 /// A thread's hub is made on its first use. Fibers never move to another hub. When `main` returns
 /// or `exit` is called, fibers are abandoned and nothing unwinds; call drain() to wait for them.
-/// When another thread ends, its hub runs on for up to one second (TENDRIL_EXIT_GRACE_MS) to let
-/// its fibers end, then abandons what is left and says so on stderr.
+/// When another thread ends, its hub runs on for up to one second (TENDRIL_EXIT_GRACE_MS): for half
+/// of that time its fibers may end by themselves, then they are cancelled and may unwind. What is
+/// left in the end is abandoned, and that is said on stderr.
 class TENDRIL_EXPORT hub {
 public:
     /// The calling thread's hub.
