@@ -184,7 +184,6 @@ protected:
             [&](future_state<T>& s) { s.place().emplace(std::forward<Value>(value)...); });
     }
 
-private:
     future_state<T>& state() const {
         if (state_ == nullptr) {
             throw_future_error(std::future_errc::no_state);
@@ -192,6 +191,7 @@ private:
         return *state_;
     }
 
+private:
     std::shared_ptr<future_state<T>> state_;
 };
 

@@ -2,9 +2,12 @@
 #pragma once
 
 #include <tendril/export.hpp>
+#include <tendril/fiber.hpp>
 
 #include <cstddef>
 #include <cstdint>
+#include <type_traits>
+#include <utility>
 
 namespace tendril {
 
@@ -38,8 +41,9 @@ struct hub_statistics {
 ///
 /// A thread's hub is made on its first use. Fibers never move to another hub. When `main` returns
 /// or `exit` is called, fibers are abandoned and nothing unwinds; call drain() to wait for them.
-/// When another thread ends, its hub runs on for up to one second (TENDRIL_EXIT_GRACE_MS) to let
-/// its fibers end, then abandons what is left and says so on stderr.
+/// When another thread ends, its hub runs on for up to one second (TENDRIL_EXIT_GRACE_MS): for half
+/// of that time its fibers may end by themselves, then they are cancelled and may unwind. What is
+/// left in the end is abandoned, and that is said on stderr.
 class TENDRIL_EXPORT hub {
 public:
     /// The calling thread's hub.
@@ -50,6 +54,19 @@ public:
     /// included.
     /// @throws std::system_error EPERM: called on a hub of another thread.
     void drain();
+
+    /// Has `function(args...)` called on the hub's thread, soon, and does not wait for it. Any
+    /// thread, also one without a hub; in a fiber of its own, so it may wait. What one thread posts
+    /// begins in that order. An exception that it throws is printed to stderr. Should the hub's
+    /// thread end before, it is not called. To hear of its end use spawn() on this hub, or a
+    /// portal.
+    /// @throws std::system_error ESRCH: the hub has ended; std::bad_alloc.
+    template <typename Function, typename... Args>
+    auto post(Function&& function, Args&&... args) const
+        -> std::enable_if_t<detail::is_function<Function, Args...>> {
+        static_cast<void>(spawn(*this, spawn_options(), std::forward<Function>(function),
+                                std::forward<Args>(args)...));
+    }
 
     /// @throws std::system_error EPERM: called on a hub of another thread.
     hub_statistics statistics() const;

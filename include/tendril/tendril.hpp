@@ -19,10 +19,12 @@
 #include <tendril/mutex.hpp>
 #include <tendril/net.hpp>
 #include <tendril/once.hpp>
+#include <tendril/portal.hpp>
 #include <tendril/queue.hpp>
 #include <tendril/select.hpp>
 #include <tendril/semaphore.hpp>
 #include <tendril/shared_mutex.hpp>
+#include <tendril/thread_pool.hpp>
 #include <tendril/timeout.hpp>
 #include <tendril/version.hpp>
 

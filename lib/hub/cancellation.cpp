@@ -215,7 +215,7 @@ void task_access::cancel(task& t, std::string reason) {
     if (home == nullptr || is_done(t)) {
         return;
     }
-    t.references_.fetch_add(1, std::memory_order_relaxed);
+    add_reference(t);
     // What is still on its way here must be overtaken by nothing.
     if (home == hub_core::current_or_null() && record(t) != nullptr) {
         home->cancel(*request.release());

@@ -71,9 +71,12 @@ public:
     // --- begin and end of a thread's use of the hub ----------------------------------------------
     /// The calling thread's stack becomes the main fiber, and this its hub.
     void attach_thread() noexcept;
-    /// Runs until no fiber is left or `give_up`, then abandons the rest: their tickets become void,
-    /// their joiners get an error, their stacks stay where they are. Returns how many.
-    std::size_t detach_thread(time_point give_up) noexcept;
+    /// Runs until no fiber is left; cancels those that are from `cancel_at` on, and at `give_up`
+    /// abandons them: their tickets become void, their joiners get an error, their stacks stay
+    /// where they are. Returns how many.
+    std::size_t detach_thread(time_point give_up, time_point cancel_at = never) noexcept;
+    /// Cancels every fiber but the main one; those that come later are not.
+    void cancel_all(const char* reason) noexcept;
     /// Which use of the hub this is; odd while a thread owns it.
     std::uint64_t generation() const noexcept {
         return generation_.load(std::memory_order_acquire);
@@ -248,6 +251,8 @@ private:
     void abandon(fiber_record& r, const std::exception_ptr& why) noexcept;
     void wake_drainers() noexcept;
     void keep_lost(task& t) noexcept;
+    void run_until(time_point deadline) noexcept;
+    void cancel_until(time_point deadline) noexcept;
     void add_records();
 
     fiber_record* new_record() {

@@ -4,7 +4,9 @@
 #include "hub/hub_core.hpp"
 #include "hub/task_access.hpp"
 
+#include <algorithm>
 #include <cstdlib>
+#include <memory>
 #include <new>
 #include <sys/syscall.h>
 #include <system_error>
@@ -203,13 +205,47 @@ void hub_core::attach_thread() noexcept {
     generation_.fetch_add(1, std::memory_order_acq_rel);
 }
 
-std::size_t hub_core::detach_thread(time_point give_up) noexcept {
-    while (live_ != 0 && reactor_->now() < give_up) {
+/// The main fiber waits while others run.
+void hub_core::run_until(time_point deadline) noexcept {
+    while (live_ != 0 && reactor_->now() < deadline) {
         waiter self;
         self.who = prepare();
         push_waiter(drainers_, self);
-        park(self.who, {wait_kind::join, "thread exit", -1, nullptr, false}, give_up);
+        park(self.who, {wait_kind::join, "thread exit", -1, nullptr, false}, deadline);
         remove_waiter(drainers_, self);
+    }
+}
+
+void hub_core::cancel_all(const char* reason) noexcept {
+    for_each_live([&](fiber_record& r) {
+        if (r.extra->cancelled != nullptr) {
+            return;
+        }
+        try {
+            auto request = std::make_unique<cancel_request>(cancel_request{r.job, reason});
+            task_access::add_reference(*r.job);
+            cancel(*request.release());
+        } catch (const std::bad_alloc&) { // later, perhaps
+        }
+    });
+}
+
+/// Again and again, for fibers may come from other threads, or be spawned by those that end.
+void hub_core::cancel_until(time_point deadline) noexcept {
+    constexpr int times = 16;
+    const time_point::duration part = (deadline - reactor_->now()) / times;
+    for (int i = times - 1; i >= 0 && live_ != 0; --i) {
+        cancel_all("its thread ends");
+        run_until(deadline - part * i);
+    }
+}
+
+std::size_t hub_core::detach_thread(time_point give_up, time_point cancel_at) noexcept {
+    if (cancel_at < give_up) {
+        run_until(cancel_at);
+        cancel_until(reactor_->now() + (give_up - cancel_at));
+    } else {
+        run_until(give_up);
     }
     const std::size_t left = live_;
     arrival* late = arrivals_.close();

@@ -31,6 +31,9 @@ struct task_access {
     static hub_core* home(const task& t) noexcept;       ///< null: launched nowhere
     static fiber_record* record(const task& t) noexcept; ///< null: has not arrived
     static void cancel(task& t, std::string reason);
+    static void add_reference(task& t) noexcept {
+        t.references_.fetch_add(1, std::memory_order_relaxed);
+    }
     /// The error of a fiber that ended by being cancelled.
     static std::exception_ptr was_cancelled(task& t, const std::string& reason) noexcept;
     static bool is_done(const task& t) noexcept {

@@ -4,32 +4,30 @@
 #include "hub/hub_core.hpp"
 #include "hub/wait_reason.hpp"
 
+#include <tendril/detail/pool_job.hpp>
+
 #include <memory>
 #include <utility>
 
 namespace tendril::detail {
 
-/// Work for a thread outside of the hubs. Shared by the waiting fiber and the worker: a fiber that
-/// gives up waiting leaves it to the worker, so it must own all that run() touches.
-class offload_job {
+/// A job of this library's, for which a fiber waits in the hub.
+class offload_job : public pool_job {
 public:
-    offload_job() noexcept = default;
-    virtual ~offload_job() = default;
-    offload_job(const offload_job&) = delete;
-    offload_job& operator=(const offload_job&) = delete;
     virtual void run() noexcept = 0; ///< on a worker thread, which never has a hub
 
 private:
-    friend class worker_pool;
+    friend wake offload(const std::shared_ptr<offload_job>& job, const wait_reason& why,
+                        time_point deadline);
+    void work() noexcept final;
+    void refuse() noexcept final {} // these pools are never closed
 
-    // While it waits for a worker. Here, so that queueing it takes no memory.
-    std::shared_ptr<offload_job> self_;
-    offload_job* next_ = nullptr;
     ticket waiter_;
 };
 
 /// Runs the job on a worker thread and parks the calling fiber until it is done. wake::ready: it
-/// ran, and all that it wrote is visible; else the wait ended first, and the job runs or will run.
+/// ran, and all that it wrote is visible; else the wait ended first. Then the job is running; one
+/// that had not begun never will, and if the wait was over before it began, nothing was done.
 /// When no thread can be had at all, the job runs right here and blocks the hub.
 wake offload(const std::shared_ptr<offload_job>& job, const wait_reason& why,
              time_point deadline = never);
@@ -47,10 +45,10 @@ std::pair<wake, std::shared_ptr<State>> offload_with(std::shared_ptr<State> stat
     struct job final : offload_job {
         job(std::shared_ptr<State> s, Work w)
             : state(std::move(s))
-            , work(std::move(w)) {}
-        void run() noexcept override { work(*state); }
+            , call(std::move(w)) {}
+        void run() noexcept override { call(*state); }
         std::shared_ptr<State> state;
-        Work work;
+        Work call;
     };
     const wake w = offload(std::make_shared<job>(state, std::move(work)), why, deadline);
     return {w, std::move(state)};

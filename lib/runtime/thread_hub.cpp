@@ -70,8 +70,9 @@ void keep_for_others(hub_core& hub) {
 
 void give_back(hub_core& hub) {
     hub_ends(hub);
-    const time_point give_up = hub.now() + settings().exit_grace;
-    const std::size_t abandoned = hub.detach_thread(give_up);
+    const time_point begin = hub.now();
+    const time_point::duration grace = settings().exit_grace;
+    const std::size_t abandoned = hub.detach_thread(begin + grace, begin + grace / 2);
     if (abandoned != 0) {
         std::fprintf(stderr,
                      "tendril: a thread ended before %zu of its fibers did; they are abandoned\n",

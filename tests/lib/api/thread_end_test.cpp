@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 // Threads and processes that end while fibers live. Each case is a process of its own.
+#include <tendril/cancel.hpp>
 #include <tendril/fiber.hpp>
 #include <tendril/hub.hpp>
 
@@ -104,23 +105,45 @@ TEST_F(ThreadEnd, FibersThatLastLongerAreAbandonedAndReported) {
     EXPECT_EXIT(body(), ExitedWithCode(0), "ended before 2 of its fibers did; they are abandoned");
 }
 
-TEST_F(ThreadEnd, TheGraceIsAsLongAsSet) {
+TEST_F(ThreadEnd, AfterHalfTheGraceFibersAreCancelled) {
     const auto body = [] {
-        leave_leaks_unchecked();
         grace("20");
-        std::atomic<int> ended{0};
+        int ended = 0;
+        int unwound = 0;
+        fiber<void> sleeper;
         std::thread([&] {
-            const lost_on_purpose lost;
             spawn([&] {
                 tendril::this_fiber::sleep_for(1ms);
                 ++ended;
             }).detach();
-            spawn([&] {
+            sleeper = spawn([&] {
+                struct guard {
+                    int& n;
+                    ~guard() { ++n; }
+                } const here{unwound};
                 tendril::this_fiber::sleep_for(1h);
-                ++ended;
-            }).detach();
+            });
         }).join();
         REQUIRE(ended == 1);
+        REQUIRE(unwound == 1);
+        REQUIRE(error_of(sleeper) == ECANCELED);
+        std::_Exit(0);
+    };
+    EXPECT_EXIT(body(), ExitedWithCode(0), Eq(""));
+}
+
+TEST_F(ThreadEnd, WhoDoesNotEndWhenCancelledIsAbandonedAtItsEnd) {
+    const auto body = [] {
+        leave_leaks_unchecked();
+        grace("20");
+        std::thread([&] {
+            const lost_on_purpose lost;
+            spawn([&] {
+                const tendril::shield stubborn;
+                tendril::this_fiber::sleep_for(1h);
+            }).detach();
+            spawn([&] { tendril::this_fiber::sleep_for(1h); }).detach();
+        }).join();
         std::_Exit(0);
     };
     EXPECT_EXIT(body(), ExitedWithCode(0), "before 1 of its fibers");

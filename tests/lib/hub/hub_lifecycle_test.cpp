@@ -9,6 +9,7 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <functional>
 #include <memory>
 #include <system_error>
 #include <thread>
@@ -74,6 +75,43 @@ TEST(HubLifecycle, TheGraceEndsInTime) {
     auto f = spawn([&] { hub.sleep(hours(1)); });
     EXPECT_EQ(hub->detach_thread(give_up), 1u);
     EXPECT_EQ(hub->now(), give_up);
+}
+
+TEST(HubLifecycle, FibersAreCancelledBeforeTheyAreAbandoned) {
+    const lost_on_purpose lost;
+    fake_hub hub;
+    const time_point start = hub->now();
+    time_point at;
+    auto obeys = spawn([&] {
+        at = hub->park(hub->prepare(), why) == wake::cancelled ? hub->now() : start;
+        hub->throw_if_given_up();
+    });
+    auto deaf = spawn([&] {
+        hub->park(hub->prepare(), {wait_kind::other, "test", -1, nullptr, false});
+    });
+    hub->yield();
+    EXPECT_EQ(hub->detach_thread(start + milliseconds(32), start + milliseconds(16)), 1u);
+    EXPECT_EQ(at, start + milliseconds(16));
+    EXPECT_EQ(hub->now(), start + milliseconds(32));
+    EXPECT_EQ(error_of(obeys), ECANCELED);
+    EXPECT_EQ(error_of(deaf), ECANCELED);
+}
+
+TEST(HubLifecycle, FibersSpawnedByThoseThatEndAreCancelledToo) {
+    fake_hub hub;
+    const time_point start = hub->now();
+    int generations = 0;
+    std::function<void()> respawn = [&] {
+        EXPECT_EQ(hub->park(hub->prepare(), why), wake::cancelled);
+        if (++generations < 3) {
+            spawn(respawn).detach();
+        }
+        hub->throw_if_given_up();
+    };
+    spawn(respawn).detach();
+    EXPECT_EQ(hub->detach_thread(start + milliseconds(32), start + milliseconds(16)), 0u);
+    EXPECT_EQ(generations, 3);
+    EXPECT_LT(hub->now(), start + milliseconds(32));
 }
 
 TEST(HubLifecycle, WhatAnAbandonedFiberOwnsStaysAlive) {
