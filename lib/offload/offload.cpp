@@ -4,6 +4,8 @@
 #include <pthread.h>
 #include <signal.h>
 
+#include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <exception>
@@ -19,6 +21,9 @@ namespace {
 
 constexpr std::size_t most_threads = 8;
 constexpr std::chrono::seconds idle_life{5};
+
+/// Of all pools: idle threads less waiting jobs.
+std::atomic<std::ptrdiff_t> unoccupied{0};
 
 } // namespace
 
@@ -49,6 +54,7 @@ public:
         (last_ != nullptr ? last_->next_ : first_) = job.get();
         last_ = job.get();
         ++waiting_;
+        --unoccupied;
         wanted_.notify_one();
         return true;
     }
@@ -69,6 +75,7 @@ private:
     }
 
     void forked() {
+        unoccupied -= static_cast<std::ptrdiff_t>(idle_) - static_cast<std::ptrdiff_t>(waiting_);
         threads_ = 0;
         idle_ = 0;
         // The jobs are not destroyed: they belong to threads that do not exist here.
@@ -100,9 +107,11 @@ private:
         std::unique_lock lock(mutex_);
         for (;;) {
             ++idle_;
+            ++unoccupied;
             const bool found =
                 wanted_.wait_for(lock, idle_life, [this] { return first_ != nullptr; });
             --idle_;
+            --unoccupied;
             if (!found) {
                 --threads_;
                 return;
@@ -123,6 +132,7 @@ private:
         first_ = job->next_;
         last_ = first_ != nullptr ? last_ : nullptr;
         --waiting_;
+        ++unoccupied;
         return std::move(job->self_);
     }
 
@@ -146,6 +156,10 @@ wake offload(const std::shared_ptr<offload_job>& job, const wait_reason& why, ti
         return wake::ready;
     }
     return hub.park(t, why, deadline);
+}
+
+std::size_t idle_workers() noexcept {
+    return static_cast<std::size_t>(std::max<std::ptrdiff_t>(unoccupied.load(), 0));
 }
 
 bool offload_patiently(const std::shared_ptr<offload_job>& job) {

@@ -39,6 +39,9 @@ wake offload(const std::shared_ptr<offload_job>& job, const wait_reason& why,
 /// is for the caller to bound. False: no thread can be had, and the job was not taken.
 bool offload_patiently(const std::shared_ptr<offload_job>& job);
 
+/// How many of the threads made here have nothing to do, nor anything waiting for them.
+std::size_t idle_workers() noexcept;
+
 /// `work(state)` on a worker thread; returns how the wait ended, and the state.
 template <typename State, typename Work>
 std::pair<wake, std::shared_ptr<State>> offload_with(std::shared_ptr<State> state, Work work,
