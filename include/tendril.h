@@ -8,7 +8,9 @@
    gets its hub on first use, and is then its main fiber. Functions that return int or ssize_t
    return -1 on failure and set errno, those that return a pointer NULL. Beside the errors listed:
    ENOMEM; EMFILE, ENFILE the thread's hub could not be made; ECANCELED the wait was cancelled or
-   the thread ends. errno is the fiber's own, as it is a thread's. */
+   the thread ends; EDEADLK of tendril_join and tendril_drain in the main fiber: all fibers wait for
+   each other, for ever (tendril_dump_fibers tells for what). errno is the fiber's own, as it is a
+   thread's. */
 
 #include <tendril/export.hpp>
 
@@ -67,6 +69,10 @@ TENDRIL_EXPORT int tendril_yield(void);
 
 /* Parks the calling fiber for at least so many nanoseconds; zero or less yields. */
 TENDRIL_EXPORT int tendril_sleep_ns(int64_t nanoseconds);
+
+/* Writes to fd a line for each fiber of this thread that has not ended: its number and name, what it
+   does or waits for, who spawned it and where. Does not park the caller. */
+TENDRIL_EXPORT int tendril_dump_fibers(int fd);
 
 /* Waits until every other fiber of this thread has ended. Without it they are abandoned when main
    returns. */

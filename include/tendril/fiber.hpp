@@ -125,7 +125,7 @@ private:
 /// @throws std::bad_alloc no memory for the fiber.
 /// @throws std::system_error EMFILE and the like: the thread's hub could not be made.
 template <typename Function, typename... Args>
-auto spawn(Function&& function, Args&&... args)
+[[gnu::always_inline]] inline auto spawn(Function&& function, Args&&... args)
     -> std::enable_if_t<detail::is_function<Function, Args...>,
                         detail::fiber_of<Function, Args...>> {
     return detail::spawner::spawn_here(std::forward<Function>(function),
@@ -135,8 +135,8 @@ auto spawn(Function&& function, Args&&... args)
 /// Likewise, with a name or a stack size: `spawn({"crawl"}, f)`, `spawn({"deep", 1 << 20}, f)`.
 /// @throws std::invalid_argument a stack size outside of minimum_stack_size() … 64 GiB.
 template <typename Function, typename... Args>
-detail::fiber_of<Function, Args...> spawn(const spawn_options& options, Function&& function,
-                                          Args&&... args) {
+[[gnu::always_inline]] inline detail::fiber_of<Function, Args...>
+spawn(const spawn_options& options, Function&& function, Args&&... args) {
     return detail::spawner::spawn(options, nullptr, std::forward<Function>(function),
                                   std::forward<Args>(args)...);
 }
@@ -144,8 +144,8 @@ detail::fiber_of<Function, Args...> spawn(const spawn_options& options, Function
 /// Likewise, on a chosen hub, also from another thread.
 /// @throws std::system_error ESRCH: that hub has ended with its thread.
 template <typename Function, typename... Args>
-detail::fiber_of<Function, Args...> spawn(const hub& on, const spawn_options& options,
-                                          Function&& function, Args&&... args) {
+[[gnu::always_inline]] inline detail::fiber_of<Function, Args...>
+spawn(const hub& on, const spawn_options& options, Function&& function, Args&&... args) {
     return detail::spawner::spawn(options, &on, std::forward<Function>(function),
                                   std::forward<Args>(args)...);
 }

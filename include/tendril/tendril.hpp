@@ -8,12 +8,14 @@
 #include <tendril/channel.hpp>
 #include <tendril/condition_variable.hpp>
 #include <tendril/dns.hpp>
+#include <tendril/error.hpp>
 #include <tendril/event.hpp>
 #include <tendril/export.hpp>
 #include <tendril/fiber.hpp>
 #include <tendril/fiber_local.hpp>
 #include <tendril/future.hpp>
 #include <tendril/hub.hpp>
+#include <tendril/inspect.hpp>
 #include <tendril/io.hpp>
 #include <tendril/latch.hpp>
 #include <tendril/mutex.hpp>

@@ -110,6 +110,7 @@ extern "C" {
 
 tendril_fiber* tendril_spawn(void* (*function)(void*), void* argument,
                              const tendril_spawn_options* options) {
+    const void* const from = __builtin_return_address(0);
     return guarded(static_cast<tendril_fiber*>(nullptr), [&] {
         tendril::spawn_options how;
         if (options != nullptr && options->name != nullptr) {
@@ -119,8 +120,8 @@ tendril_fiber* tendril_spawn(void* (*function)(void*), void* argument,
             how.stack_size = options->stack_size;
         }
         // noexcept: as with threads, what a C function lets through ends the program.
-        return new tendril_fiber{
-            tendril::spawn(how, [function, argument]() noexcept { return function(argument); })};
+        return new tendril_fiber{tendril::detail::spawner::spawn_from(
+            from, how, nullptr, [function, argument]() noexcept { return function(argument); })};
     });
 }
 
@@ -161,6 +162,13 @@ int tendril_yield(void) {
 int tendril_sleep_ns(int64_t nanoseconds) {
     io::options o;
     return returned(io::sleep(deadline_in(nanoseconds), o));
+}
+
+int tendril_dump_fibers(int fd) {
+    return guarded(-1, [fd] {
+        tendril::dump_fibers(fd);
+        return 0;
+    });
 }
 
 int tendril_drain(void) {

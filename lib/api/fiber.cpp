@@ -33,7 +33,9 @@ void throw_no_fiber() {
     throw std::system_error(EINVAL, std::system_category(), "this handle refers to no fiber");
 }
 
-void launch(task& t, const spawn_options& options, const hub* on) {
+[[gnu::noinline]] void launch(task& t, const spawn_options& options, const hub* on,
+                              const void* from) {
+    from = from != nullptr ? from : __builtin_return_address(0);
     try {
         check_stack_size(options);
         // Who only spawns elsewhere needs no hub.
@@ -45,9 +47,9 @@ void launch(task& t, const spawn_options& options, const hub* on) {
                 throw std::system_error(ESRCH, std::system_category(),
                                         "spawn on a hub that has ended");
             }
-            here->spawn(t, options.stack_size);
+            here->spawn(t, options.stack_size, from);
         } else if (!hub_access::core(*on).spawn_remote(t, options.stack_size,
-                                                       hub_access::generation(*on))) {
+                                                       hub_access::generation(*on), from)) {
             throw std::system_error(ESRCH, std::system_category(), "spawn on a hub that has ended");
         }
     } catch (...) {
@@ -56,11 +58,11 @@ void launch(task& t, const spawn_options& options, const hub* on) {
     }
 }
 
-void launch(task& t) {
+[[gnu::noinline]] void launch(task& t) {
     try {
         hub_core& here = hub_core::current();
         task_access::begin(t, here.next_id());
-        here.spawn(t, default_stack_size);
+        here.spawn(t, default_stack_size, __builtin_return_address(0));
     } catch (...) {
         t.release();
         throw;
@@ -91,9 +93,7 @@ void sleep_until(std::chrono::steady_clock::time_point deadline) {
 }
 
 std::uint64_t id() {
-    detail::hub_core& hub = detail::hub_core::current();
-    const detail::task* job = hub.running().job;
-    return job != nullptr ? job->id() : hub.main_id();
+    return detail::hub_core::current().running_id();
 }
 
 std::string name() {

@@ -34,12 +34,14 @@ struct ticket {
 /// The part of a record that few switches look at. Apart, so that the hot parts lie one cache line
 /// after the other; and not on the fiber's stack, because 100,000 deadlines in dense memory take
 /// four fifths of the time of those on cold stacks.
-struct fiber_extra : timer { ///< the timer is the deadline of the present wait, if it has one
-    ticket waiting;          ///< whose wait that is
+struct fiber_extra : timer {       ///< the timer is the deadline of the present wait, if it has one
+    fiber_record* owner = nullptr; ///< set once
     std::size_t stack_size = 0;
     cancel_scope* scopes = nullptr;      ///< the innermost of its timeouts and shields
     cancel_request* cancelled = nullptr; ///< owned
     fiber_values* values = nullptr;      ///< what the fiber keeps until it ends, if anything
+    std::uint64_t parent = 0;            ///< for dumps: the id of who spawned it
+    const void* spawned_at = nullptr;    ///< for dumps: the code that did
 };
 
 /// The scheduler's side of a fiber. Type-stable: recycled by its hub, never freed, and its ticket

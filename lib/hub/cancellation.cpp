@@ -82,6 +82,7 @@ bool hub_core::is_given_up() noexcept {
 }
 
 void hub_core::throw_given_up() {
+    throw_if_deadlocked();
     if (cells_.exceptions->uncaught != 0) {
         return;
     }

@@ -66,6 +66,7 @@ hub_core::hub_core(std::unique_ptr<reactor> r)
     main_.home = this;
     main_.stk = &main_stack_;
     main_.extra = &main_extra_;
+    main_extra_.owner = &main_;
 }
 
 hub_core::~hub_core() = default;
@@ -277,11 +278,11 @@ wake hub_core::park(ticket t, const wait_reason& why, time_point deadline) noexc
     if (cells_.exceptions->uncaught != 0) [[unlikely]] {
         unwinding = why;
         unwinding.cancellable = false;
+        unwinding.unwinding = true;
         self.waiting = &unwinding;
     }
     if (deadline != never) {
         self.extra->deadline = deadline;
-        self.extra->waiting = t;
         timers_.insert(*self.extra);
     }
     switch_to(pick_next(nullptr));
@@ -378,7 +379,11 @@ void hub_core::wait_for_work() noexcept {
     ++counters_.sleeps;
     sleeping_.store(true, std::memory_order_seq_cst);
     const bool may_wait = woken_.empty() && arrivals_.empty() && requests_.empty();
-    reactor_->poll(may_wait ? timers_.next_event() : time_point::min(), *this);
+    time_point until = may_wait ? timers_.next_event() : time_point::min();
+    if (until == never && is_alone_ != nullptr) {
+        until = before_endless_sleep();
+    }
+    reactor_->poll(until, *this);
     sleeping_.store(false, std::memory_order_relaxed);
     polled_at_ = cycle_counter();
     checks_until_poll_ = checks_per_poll;
@@ -397,7 +402,12 @@ void hub_core::on_ready(std::uint64_t token, std::uint32_t events) noexcept {
 void hub_core::fire_timers(time_point now) noexcept {
     while (timer* t = timers_.pop_due(now)) {
         if (t->fires == timer_of::wait) {
-            wake_up(static_cast<fiber_extra*>(t)->waiting, wake::timeout);
+            // Its present wait: it takes the timer out before it can begin another.
+            fiber_record& r = *static_cast<fiber_extra*>(t)->owner;
+            const ticket present{&r, r.word.load(std::memory_order_acquire)};
+            if ((present.value & ticket_state_mask) == ticket_waiting) {
+                wake_up(present, wake::timeout);
+            }
         } else {
             scope_is_over(*static_cast<cancel_scope*>(t));
         }

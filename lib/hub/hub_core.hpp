@@ -14,6 +14,8 @@
 #include "hub/wait_reason.hpp"
 #include "reactor/reactor.hpp"
 
+#include <tendril/error.hpp>
+
 #include <array>
 #include <atomic>
 #include <cstdint>
@@ -84,9 +86,10 @@ public:
 
     // --- spawning --------------------------------------------------------------------------------
     /// On this thread. Takes over one reference, unless it throws std::bad_alloc.
-    void spawn(task& t, std::size_t stack_size);
+    void spawn(task& t, std::size_t stack_size, const void* from = nullptr);
     /// Any thread. False: that use of the hub is over.
-    bool spawn_remote(task& t, std::size_t stack_size, std::uint64_t generation);
+    bool spawn_remote(task& t, std::size_t stack_size, std::uint64_t generation,
+                      const void* from = nullptr);
 
     // --- waiting: on this thread, in a fiber -----------------------------------------------------
     /// Begins a wait. Give the ticket to whoever may end it, then park(); no switch between the
@@ -131,6 +134,23 @@ public:
         }
     }
 
+    // --- who is there (census.cpp), and whether they can ever go on (deadlock.cpp) ---------------
+    std::vector<fiber_info> census();
+    /// From now on the main fiber learns of deadlocks. `is_alone`: no other thread is there that
+    /// could wake a fiber. Null: it waits for ever.
+    void look_for_deadlocks(bool (*is_alone)() noexcept) noexcept { is_alone_ = is_alone; }
+    /// For waits that cannot be cancelled and yet ended so.
+    void throw_if_deadlocked() {
+        if (deadlocked_ == running_) [[unlikely]] {
+            throw_deadlock();
+        }
+    }
+    /// Who owns what a thread's main fiber holds, in the words of locks.
+    static const void* thread_mark() noexcept {
+        alignas(16) static thread_local constinit char mark [[gnu::tls_model("initial-exec")]] = 0;
+        return &mark;
+    }
+
     void yield() noexcept;
     wake sleep_until(time_point deadline) noexcept;
     /// Until every other fiber ended; a fiber does not wait for those that wait here themselves.
@@ -159,6 +179,7 @@ public:
     const fiber_record& running() const noexcept { return *running_; }
     fiber_record& main_fiber() noexcept { return main_; }
     std::uint64_t main_id() const noexcept { return main_id_; }
+    std::uint64_t running_id() const noexcept;
     std::uint64_t next_id() noexcept;
     static std::uint64_t single_id() noexcept; ///< on a thread without a hub
     std::size_t live() const noexcept {
@@ -205,6 +226,8 @@ private:
         task* job;
         std::size_t stack_size;
         std::uint64_t generation;
+        std::uint64_t parent;
+        const void* from;
         arrival* next = nullptr;
     };
 
@@ -245,7 +268,17 @@ private:
     void take_requests(cancel_request* first) noexcept;
     void keep_scopes() noexcept;
     void accept_arrivals(arrival* first) noexcept;
-    void start(task& t, std::size_t stack_size);
+    void start(task& t, std::size_t stack_size, std::uint64_t parent, const void* from);
+    fiber_info describe(const fiber_record& r);
+    std::string describe_owner(const wait_reason& why);
+
+    enum class hope : std::uint8_t { none, found, unknown };
+    fiber_record& principal() noexcept;
+    hope look_for_hope(std::size_t at_most) noexcept;
+    time_point before_endless_sleep() noexcept;
+    bool deadlock(fiber_record& main) noexcept;
+    void print_deadlock() noexcept;
+    [[noreturn]] void throw_deadlock();
     [[noreturn]] static void end_process(task& last) noexcept;
     void end_values(fiber_record& r) noexcept;
     void abandon(fiber_record& r, const std::exception_ptr& why) noexcept;
@@ -288,10 +321,19 @@ private:
     void on_ready(std::uint64_t token, std::uint32_t events) noexcept override;
 
     template <typename Visit>
-    void for_each_live(Visit visit);
+    void for_each_live(Visit visit) {
+        for (std::size_t s = 0; s < slabs_.size(); ++s) { // a visit may add some
+            for (std::size_t i = 0; i < records_per_slab; ++i) {
+                if (slabs_[s].records[i].job != nullptr) {
+                    visit(slabs_[s].records[i]);
+                }
+            }
+        }
+    }
 
     static thread_local constinit hub_core* current_hub_ [[gnu::tls_model("initial-exec")]];
 
+    static constexpr std::size_t records_per_slab = 256;
     static constexpr std::uint32_t switches_per_check = 64;
     static constexpr std::uint32_t checks_per_poll = 8;
 
@@ -335,6 +377,14 @@ private:
     std::vector<task*> lost_; ///< of fibers that never go on; only leak checkers look here
     fiber_values* lost_values_ = nullptr; ///< likewise
     schedule* schedule_ = nullptr;
+
+    bool (*is_alone_)() noexcept = nullptr;         ///< null: not to look for deadlocks
+    std::size_t hopeful_ = 0;                       ///< the record that last was found to have hope
+    std::uint64_t quiet_since_ = ~std::uint64_t{0}; ///< switches_ when nobody could run any more
+    time_point::duration pause_{};
+    fiber_record* deadlocked_ = nullptr; ///< who is to learn of it when it goes on
+    wait_reason deadlocked_wait_;
+    std::uint64_t printed_ = 0; ///< which wait's deadlock was printed
 
     // What other threads touch.
     alignas(64) inbox<fiber_record> woken_;

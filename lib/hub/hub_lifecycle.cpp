@@ -17,7 +17,6 @@ namespace tendril::detail {
 
 namespace {
 
-constexpr std::size_t records_per_slab = 256;
 constexpr std::uint64_t ids_per_block = 256;
 std::atomic<std::uint64_t> next_id_block{1};
 
@@ -61,27 +60,19 @@ void hub_core::add_records() {
     for (std::size_t i = records_per_slab; i-- > 0;) {
         first[i].home = this;
         first[i].extra = &first_extra[i];
+        first_extra[i].owner = &first[i];
         recycle(first[i]);
-    }
-}
-
-template <typename Visit>
-void hub_core::for_each_live(Visit visit) {
-    for (std::size_t s = 0; s < slabs_.size(); ++s) { // a visit may add some
-        for (std::size_t i = 0; i < records_per_slab; ++i) {
-            if (slabs_[s].records[i].job != nullptr) {
-                visit(slabs_[s].records[i]);
-            }
-        }
     }
 }
 
 // ----------------------------------------------------------------------------------- fibers begin
 
-void hub_core::start(task& t, std::size_t stack_size) {
+void hub_core::start(task& t, std::size_t stack_size, std::uint64_t parent, const void* from) {
     fiber_record* r = new_record();
     r->job = &t;
     r->extra->stack_size = stack_size;
+    r->extra->parent = parent;
+    r->extra->spawned_at = from;
     task_access::set_record(t, *r);
     ++counters_.spawned;
     ++live_;
@@ -93,12 +84,18 @@ void hub_core::start(task& t, std::size_t stack_size) {
     }
 }
 
-void hub_core::spawn(task& t, std::size_t stack_size) {
-    start(t, stack_size);
+std::uint64_t hub_core::running_id() const noexcept {
+    return running_->job != nullptr ? running_->job->id() : main_id_;
 }
 
-bool hub_core::spawn_remote(task& t, std::size_t stack_size, std::uint64_t generation) {
-    auto a = std::make_unique<arrival>(arrival{&t, stack_size, generation});
+void hub_core::spawn(task& t, std::size_t stack_size, const void* from) {
+    start(t, stack_size, running_id(), from);
+}
+
+bool hub_core::spawn_remote(task& t, std::size_t stack_size, std::uint64_t generation,
+                            const void* from) {
+    const std::uint64_t parent = current_hub_ != nullptr ? current_hub_->running_id() : 0;
+    auto a = std::make_unique<arrival>(arrival{&t, stack_size, generation, parent, from});
     task_access::set_home(t, *this);
     if (this->generation() != generation || !arrivals_.push(a.get())) {
         return false;
@@ -121,7 +118,7 @@ void hub_core::accept_arrivals(arrival* first) noexcept {
             if (a->generation != generation()) {
                 throw std::system_error(ESRCH, std::system_category(), "spawn on a hub that ended");
             }
-            start(*a->job, a->stack_size);
+            start(*a->job, a->stack_size, a->parent, a->from);
         } catch (const std::bad_alloc&) {
             task_access::fail(*a->job, out_of_memory_);
             task_access::complete(*a->job);
@@ -287,6 +284,8 @@ std::size_t hub_core::detach_thread(time_point give_up, time_point cancel_at) no
     }
     drop_spent_requests();
     given_up_ = 0;
+    deadlocked_ = nullptr;
+    is_alone_ = nullptr;
     tasks_.clear();
     listener_ = nullptr;
     running_ = nullptr;
@@ -318,6 +317,7 @@ void hub_core::forked() {
     }
     sole_survivor_ = running_ == &main_ ? nullptr : running_;
     live_ = sole_survivor_ == nullptr ? 0 : 1;
+    deadlocked_ = nullptr;
     keep_scopes();
     reactor_->forked();
     for (auto& e : extensions_) {

@@ -12,9 +12,18 @@ const char* to_string(wait_kind kind) noexcept {
     return names[static_cast<std::size_t>(kind)];
 }
 
+namespace {
+
+bool is_of_fd(wait_kind kind) noexcept {
+    return kind >= wait_kind::read && kind <= wait_kind::poll;
+}
+
+} // namespace
+
 std::string to_string(const wait_reason& why) {
     std::string text = why.what;
     if (why.arg >= 0) {
+        text += is_of_fd(why.kind) ? " fd " : "";
         text += std::to_string(why.arg);
     }
     if (why.object != nullptr) {

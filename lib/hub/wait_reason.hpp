@@ -27,9 +27,11 @@ const char* to_string(wait_kind kind) noexcept;
 struct wait_reason {
     wait_kind kind = wait_kind::other;
     const char* what = "";
-    std::int64_t arg = -1;        ///< appended when not negative
+    std::int64_t arg = -1;        ///< appended when not negative; an fd where kind is of I/O
     const void* object = nullptr; ///< its address, appended when not null
     bool cancellable = true;      ///< cancellation and timeouts of the fiber end it
+    bool owned = false;           ///< `object` begins with a word that says who holds it
+    bool unwinding = false;       ///< an exception is on its way: nothing can be thrown
 };
 std::string to_string(const wait_reason& why);
 

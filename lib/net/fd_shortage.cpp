@@ -57,7 +57,7 @@ int wait_for_fd(int listener, time_point until) noexcept {
     self.link.who = hub.prepare();
     enlist(self);
     const wake end =
-        hub.park(self.link.who, {wait_kind::accept, "accept: no fd left, fd", listener}, until);
+        hub.park(self.link.who, {wait_kind::accept, "accept: no fd left,", listener}, until);
     if (leave(self)) {
         return -EBADF;
     }

@@ -102,6 +102,16 @@ worker_pool& worker_pool::patient() {
     return pools.kept(pools.patient, kind::unbounded, any_number);
 }
 
+std::size_t worker_pool::idle_threads() noexcept {
+    const std::lock_guard lock(pools.mutex);
+    std::size_t idle = 0;
+    for (worker_pool* p = pools.first; p != nullptr; p = p->next_pool_) {
+        const std::lock_guard pool_lock(p->mutex_);
+        idle += p->idle_ - std::min(p->idle_, p->queued_);
+    }
+    return idle;
+}
+
 worker_pool::worker_pool(kind what, std::size_t most_threads, const char* name) noexcept
     : kind_(what)
     , most_threads_(most_threads) {

@@ -34,6 +34,9 @@ public:
     /// For jobs that may block for ever: each has a thread.
     static worker_pool& patient();
 
+    /// Of all pools: threads that have nothing to do, nor anything waiting for them.
+    static std::size_t idle_threads() noexcept;
+
     /// 0, or an errno, and the job was not taken: that of a thread that would have been the first
     /// to come to it, or ESRCH after close().
     int post(const std::shared_ptr<pool_job>& job) noexcept;

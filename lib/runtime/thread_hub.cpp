@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
 // Where a thread's hub comes from: here the hub meets the reactor and the layers above it.
+#include "base/single_threaded.hpp"
 #include "hub/hub_core.hpp"
+#include "offload/worker_pool.hpp"
 #include "reactor/epoll.hpp"
 #include "runtime/settings.hpp"
 #include "runtime/terminate.hpp"
@@ -12,6 +14,7 @@
 #include <mutex>
 #include <new>
 #include <pthread.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <system_error>
 #include <unistd.h>
@@ -43,6 +46,25 @@ registry& hubs() noexcept {
     return process.hubs;
 }
 
+bool is_main_thread() noexcept {
+    return ::getpid() == static_cast<pid_t>(::syscall(SYS_gettid));
+}
+
+/// No thread but this one and idle ones of ours.
+bool is_alone() noexcept {
+    struct stat tasks {};
+    // proc(5) has a folder in it for each thread, and its link count tells how many: 2 more.
+    if (::stat("/proc/self/task", &tasks) != 0 || tasks.st_nlink <= 2) {
+        return single_threaded();
+    }
+#ifdef TENDRIL_TSAN
+    constexpr std::size_t quiet = 2; // the sanitizer has one too
+#else
+    constexpr std::size_t quiet = 1;
+#endif
+    return tasks.st_nlink - 2 <= quiet + worker_pool::idle_threads();
+}
+
 void forked_child() {
     hub_core* const own = hub_core::current_or_null();
     for (const auto& hub : hubs().all) {
@@ -54,6 +76,7 @@ void forked_child() {
     hubs().mutex.unlock();
     if (own != nullptr) {
         own->forked();
+        own->look_for_deadlocks(&is_alone); // its thread is the only one now
     }
 }
 
@@ -88,8 +111,7 @@ struct thread_end {
     bool armed = false;
     ~thread_end() {
         hub_core* const hub = hub_core::current_or_null();
-        if (armed && hub != nullptr && &hub->running() == &hub->main_fiber() &&
-            ::getpid() != static_cast<pid_t>(::syscall(SYS_gettid))) {
+        if (armed && hub != nullptr && &hub->running() == &hub->main_fiber() && !is_main_thread()) {
             give_back(*hub);
         }
     }
@@ -152,6 +174,9 @@ hub_core& make_thread_hub() {
     try {
         end_with_thread(hub);
         hub.attach_thread();
+        if (is_main_thread()) {
+            hub.look_for_deadlocks(&is_alone);
+        }
         hub_began(hub);
     } catch (...) {
         if (hub_core::current_or_null() == &hub) {

@@ -24,6 +24,11 @@ ticket take_first(waiter*& first) noexcept {
     return who;
 }
 
+/// As std's, wait() does not return, in whatever way, without the mutex.
+void lock_again(mutex_core& held) noexcept {
+    held.lock();
+}
+
 } // namespace
 
 void condition_core::notify_one() noexcept {
@@ -75,7 +80,7 @@ bool condition_core::wait_until(mutex_core* held, time_point deadline) {
         const word_lock lock(queue_);
         remove_waiter(queue_.first, node);
     }
-    held->lock();
+    lock_again(*held);
     return outcome_of(end, why) == outcome::done;
 }
 

@@ -70,12 +70,13 @@ bool mutex_core::wait(std::uint64_t self, std::uint64_t seen, time_point deadlin
             hub.charge();
             return false;
         }
-        const wait_reason why{wait_kind::sync, "mutex", -1, this, false};
+        const wait_reason why{wait_kind::sync, "mutex", -1, this, false, true};
         const wake end = park_in(hub, queue_, node, why, deadline);
         if (end == wake::timeout) {
             return false;
         }
         was_first = end == wake::ready;
+        hub.throw_if_deadlocked();
         // If not ready it was cancelled, which to lock a mutex does not heed.
     }
 }

@@ -140,7 +140,8 @@ bool shared_mutex_core::wait(std::uint64_t self, bool shared, time_point deadlin
             return false;
         }
         const char* const what = shared ? "shared_mutex (to share)" : "shared_mutex";
-        const wake end = hub.park(node.who, {wait_kind::sync, what, -1, this, false}, deadline);
+        const wait_reason why{wait_kind::sync, what, -1, this, false, true};
+        const wake end = hub.park(node.who, why, deadline);
         was_first = end == wake::ready;
         if (was_first && shared) {
             return true;
@@ -154,6 +155,7 @@ bool shared_mutex_core::wait(std::uint64_t self, bool shared, time_point deadlin
         if (end == wake::timeout) {
             return false;
         }
+        hub.throw_if_deadlocked();
         // If not ready it was cancelled, which to lock a mutex does not heed.
     }
 }

@@ -7,6 +7,7 @@
 #include <cstdlib>
 #include <dlfcn.h>
 #include <exception>
+#include <new>
 #include <string>
 #include <system_error>
 
@@ -58,9 +59,25 @@ bool outlived_by_process(const void* object) noexcept {
     return ::dladdr(object, &file) != 0;
 }
 
+namespace {
+
+/// Which those are; and when a deadlock_error on its way to its handler destroys the object, it is
+/// the last chance to see the list.
+void print_fibers() noexcept {
+    try {
+        if (hub_core* const hub = hub_core::current_or_null()) {
+            std::fputs(to_string(hub->census()).c_str(), stderr);
+        }
+    } catch (const std::bad_alloc&) {
+    }
+}
+
+} // namespace
+
 void die_awaited(std::size_t waiting, const char* what, const void* object) noexcept {
     std::fprintf(stderr, "tendril: %s %p is destroyed while %zu %s for it\n", what, object, waiting,
                  waiting == 1 ? "fiber waits" : "fibers wait");
+    print_fibers();
     std::terminate();
 }
 
@@ -72,10 +89,9 @@ void wait_queue::end_awaited(const char* what, const void* object) const noexcep
 }
 
 std::uint64_t current_owner() noexcept {
-    alignas(16) static thread_local constinit char thread [[gnu::tls_model("initial-exec")]] = 0;
     hub_core* const hub = hub_core::current_or_null();
     const void* const owner = hub == nullptr || &hub->running() == &hub->main_fiber()
-                                  ? static_cast<const void*>(&thread)
+                                  ? hub_core::thread_mark()
                                   : &hub->running();
     return reinterpret_cast<std::uintptr_t>(owner);
 }

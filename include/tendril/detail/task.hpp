@@ -189,22 +189,36 @@ inline constexpr bool is_function =
 [[noreturn]] TENDRIL_EXPORT void throw_no_fiber();
 
 /// Hands the task to a hub, the calling thread's if `on` is null. On a throw the fiber's reference
-/// has been given back.
-TENDRIL_EXPORT void launch(task& t, const spawn_options& options, const hub* on);
+/// has been given back. `from`: the code that spawns, for dumps; null: whoever called this.
+TENDRIL_EXPORT void launch(task& t, const spawn_options& options, const hub* on,
+                           const void* from = nullptr);
 /// Likewise, on the calling thread's hub, with nothing but defaults.
 TENDRIL_EXPORT void launch(task& t);
 
+/// Inlined into the program's function also where nothing else is, so that it is the one that dumps
+/// name.
 struct spawner {
     template <typename Function, typename... Args>
-    static fiber_of<Function, Args...> spawn(const spawn_options& options, const hub* on,
-                                             Function&& function, Args&&... args) {
+    [[gnu::always_inline]] static inline fiber_of<Function, Args...>
+    spawn(const spawn_options& options, const hub* on, Function&& function, Args&&... args) {
         auto handle = make(std::forward<Function>(function), std::forward<Args>(args)...);
         launch(*handle.task_, options, on);
         return handle;
     }
 
+    /// For who spawns on behalf of others: `from` is the code that dumps are to name.
     template <typename Function, typename... Args>
-    static fiber_of<Function, Args...> spawn_here(Function&& function, Args&&... args) {
+    static fiber_of<Function, Args...> spawn_from(const void* from, const spawn_options& options,
+                                                  const hub* on, Function&& function,
+                                                  Args&&... args) {
+        auto handle = make(std::forward<Function>(function), std::forward<Args>(args)...);
+        launch(*handle.task_, options, on, from);
+        return handle;
+    }
+
+    template <typename Function, typename... Args>
+    [[gnu::always_inline]] static inline fiber_of<Function, Args...> spawn_here(Function&& function,
+                                                                                Args&&... args) {
         auto handle = make(std::forward<Function>(function), std::forward<Args>(args)...);
         launch(*handle.task_);
         return handle;
