@@ -6,6 +6,11 @@
 #include <chrono>
 
 namespace tendril {
+
+namespace detail {
+struct wait_access;
+}
+
 inline namespace v1 {
 
 /// Something that has happened, or not yet: everybody waits until it is set, and nobody waits while
@@ -44,6 +49,7 @@ public:
     }
 
 private:
+    friend struct detail::wait_access;
     detail::event_core core_;
 };
 

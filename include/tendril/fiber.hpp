@@ -104,6 +104,7 @@ private:
         -> std::enable_if_t<detail::is_function<Function, Args...>,
                             detail::fiber_of<Function, Args...>>;
     friend struct detail::spawner;
+    friend struct detail::wait_access;
 
     explicit fiber(detail::result_task<T>* t) noexcept
         : task_(t) {}

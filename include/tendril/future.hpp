@@ -136,6 +136,7 @@ protected:
     std::shared_ptr<future_state<T>> state_;
 
 private:
+    friend struct wait_access;
     static std::future_status status(bool ready) noexcept {
         return ready ? std::future_status::ready : std::future_status::timeout;
     }

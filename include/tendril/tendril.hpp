@@ -29,6 +29,7 @@
 #include <tendril/thread_pool.hpp>
 #include <tendril/timeout.hpp>
 #include <tendril/version.hpp>
+#include <tendril/wait.hpp>
 
 /// Fibers: each runs until it has to wait, and then another one of its thread goes on. What waits
 /// says so; nothing else switches.

@@ -394,6 +394,15 @@ private:
     std::atomic<std::uint64_t> generation_{0};
 };
 
+/// Ends the wait of one that has been taken out of a list. Returns the fiber that was won, if any:
+/// it stands still until make_runnable().
+inline fiber_record* win_waiter(waiter& w, wake why) noexcept {
+    if (w.who.fiber == nullptr) [[unlikely]] {
+        return static_cast<watcher&>(w).told(static_cast<watcher&>(w));
+    }
+    return hub_core::win(w.who, why) ? w.who.fiber : nullptr;
+}
+
 // Defined by the composition root (lib/runtime), which alone knows the layers above.
 
 /// Gives the calling thread a hub, which ends with the thread.

@@ -166,8 +166,28 @@ void task_access::complete(task& t) noexcept {
     lock.set(done);
     // A waiter's node is on its stack. Once woken it is gone, so nothing of it is touched after.
     while (waiter* w = pop_waiter(t.joiners_)) {
-        hub_core::wake_up(w->who, wake::ready);
+        if (fiber_record* const r = win_waiter(*w, wake::ready)) {
+            hub_core::make_runnable(*r);
+        }
     }
+}
+
+bool task_access::watch(task& t, watcher& w) {
+    const hub_core* const hub = hub_core::current_or_null();
+    if (hub != nullptr && hub->running().job == &t) {
+        throw_joins_itself(t);
+    }
+    const state_lock lock(t.state_);
+    if (is_done(t)) {
+        return false;
+    }
+    push_waiter(t.joiners_, w);
+    return true;
+}
+
+void task_access::unwatch(task& t, watcher& w) noexcept {
+    const state_lock lock(t.state_);
+    remove_waiter(t.joiners_, w);
 }
 
 void task_access::throw_joins_itself(const task& t) {

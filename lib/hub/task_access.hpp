@@ -41,6 +41,9 @@ struct task_access {
     }
     [[noreturn]] static void throw_joins_itself(const task& t);
     static bool join(task& t, time_point deadline);
+    /// To be told when it is done. False: it is. Throws EDEADLK in the fiber itself.
+    static bool watch(task& t, watcher& w);
+    static void unwatch(task& t, watcher& w) noexcept; ///< afterwards nobody is telling it either
     static void report_uncollected(task& t) noexcept;
     static bool report_failure(task& t) noexcept; ///< false if there was none
 

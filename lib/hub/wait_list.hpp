@@ -13,6 +13,14 @@ struct waiter {
     bool linked = false;
 };
 
+/// Linked like a waiter, but no fiber waits here at present: it is told instead of woken. Its `who`
+/// stays empty.
+struct watcher : waiter {
+    /// Called when it has been taken out, under the lock of the list. Returns a fiber that it won,
+    /// or null. It may free the watcher, and must not wait nor switch.
+    fiber_record* (*told)(watcher&) noexcept = nullptr;
+};
+
 // A list of waiters is a pointer to its first node: circular, first in, first out. Locking is the
 // business of whoever owns the list.
 

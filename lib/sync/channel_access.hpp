@@ -15,26 +15,10 @@ struct channel_waiter : waiter {
     std::size_t* chosen = nullptr; ///< where a select learns which of its cases it was
 };
 
-/// The lock of a channel, whose word holds nothing else: it takes no time while there is one
-/// thread.
-class channel_lock {
-public:
+/// The lock of a channel, whose word holds nothing else.
+struct channel_lock : bare_lock {
     explicit channel_lock(wait_queue& q) noexcept
-        : word_(single_threaded() ? nullptr : &q.word) {
-        if (word_ != nullptr) {
-            lock_word(*word_);
-        }
-    }
-    ~channel_lock() {
-        if (word_ != nullptr) {
-            word_->store(0, std::memory_order_release);
-        }
-    }
-    channel_lock(const channel_lock&) = delete;
-    channel_lock& operator=(const channel_lock&) = delete;
-
-private:
-    std::atomic<std::uint64_t>* word_;
+        : bare_lock(q.word) {}
 };
 
 /// An attempt at an operation. Unless it must wait, what is left to do must happen after the lock

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
 #include "sync/waiting.hpp"
 
+#include "sync/collector.hpp"
+
 #include <atomic>
 #include <cerrno>
 #include <cstdio>
@@ -43,9 +45,10 @@ std::size_t count_waiting(const waiter* first) noexcept {
     std::size_t count = 0;
     const waiter* w = first;
     for (bool more = w != nullptr; more; more = w != first) {
+        const ticket who = w->who.fiber != nullptr ? w->who : who_waits(*w);
         // Odd: a thread owns the hub. In the child of a fork those of other threads have ended.
-        const bool alive = w->who.fiber->home->generation() % 2 == 1 &&
-                           w->who.fiber->word.load(std::memory_order_acquire) == w->who.value;
+        const bool alive = who.fiber != nullptr && who.fiber->home->generation() % 2 == 1 &&
+                           who.fiber->word.load(std::memory_order_acquire) == who.value;
         count += alive ? 1 : 0;
         w = w->next;
     }

@@ -35,16 +35,18 @@ public:
     won_fibers(const won_fibers&) = delete;
     won_fibers& operator=(const won_fibers&) = delete;
 
-    void add(ticket won) noexcept {
-        fiber_record* const r = won.fiber;
-        r->next = nullptr;
-        *last_ = r;
-        last_ = &r->next;
+    void add(fiber_record& won) noexcept {
+        won.next = nullptr;
+        *last_ = &won;
+        last_ = &won.next;
     }
+    void add(ticket won) noexcept { add(*won.fiber); }
 
     void win_all(waiter*& first, wake why = wake::ready) noexcept {
-        while (const waiter* w = win_first(first, why)) {
-            add(w->who);
+        while (waiter* w = pop_waiter(first)) {
+            if (fiber_record* const r = win_waiter(*w, why)) {
+                add(*r);
+            }
         }
     }
 

@@ -52,6 +52,27 @@ inline std::uint64_t lock_word(std::atomic<std::uint64_t>& word) noexcept {
     return before;
 }
 
+/// Holds the lock in a word that is nothing else: it takes no time while there is one thread.
+class bare_lock {
+public:
+    explicit bare_lock(std::atomic<std::uint64_t>& word) noexcept
+        : word_(single_threaded() ? nullptr : &word) {
+        if (word_ != nullptr) {
+            lock_word(*word_);
+        }
+    }
+    ~bare_lock() {
+        if (word_ != nullptr) {
+            word_->store(0, std::memory_order_release);
+        }
+    }
+    bare_lock(const bare_lock&) = delete;
+    bare_lock& operator=(const bare_lock&) = delete;
+
+private:
+    std::atomic<std::uint64_t>* word_;
+};
+
 /// Holds the lock of a wait_queue: for a few instructions that never wait nor switch. Its end is
 /// the last that the holder touches of the object.
 class word_lock {

@@ -55,6 +55,7 @@ public:
     bool wait_until(steady_time deadline) { return is_set() || wait(deadline); }
 
 private:
+    friend struct event_access; // the library's side
     static constexpr std::uint64_t is_set_mark = 4;
     bool wait(steady_time deadline);
 

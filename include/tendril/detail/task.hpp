@@ -186,6 +186,8 @@ template <typename Function, typename... Args>
 inline constexpr bool is_function =
     std::is_invocable_v<std::decay_t<Function>, std::decay_t<Args>...>;
 
+struct wait_access;
+
 [[noreturn]] TENDRIL_EXPORT void throw_no_fiber();
 
 /// Hands the task to a hub, the calling thread's if `on` is null. On a throw the fiber's reference
