@@ -93,12 +93,15 @@ void sleep_until(std::chrono::steady_clock::time_point deadline) {
 std::uint64_t id() {
     detail::hub_core& hub = detail::hub_core::current();
     const detail::task* job = hub.running().job;
-    return job != nullptr ? job->id() : hub.main_id();
+    return job != nullptr ? job->id() : hub.running_id();
 }
 
 std::string name() {
-    const detail::task* job = detail::hub_core::current().running().job;
-    return job != nullptr ? job->name() : "main";
+    detail::hub_core& hub = detail::hub_core::current();
+    if (const detail::task* job = hub.running().job; job != nullptr) {
+        return job->name();
+    }
+    return &hub.running() == &hub.main_fiber() ? "main" : "";
 }
 
 } // namespace this_fiber
