@@ -97,8 +97,11 @@ std::uint64_t id() {
 }
 
 std::string name() {
-    const detail::task* job = detail::hub_core::current().running().job;
-    return job != nullptr ? job->name() : "main";
+    detail::hub_core& hub = detail::hub_core::current();
+    if (const detail::task* job = hub.running().job; job != nullptr) {
+        return job->name();
+    }
+    return &hub.running() == &hub.main_fiber() ? "main" : "";
 }
 
 } // namespace this_fiber

@@ -60,7 +60,8 @@ hub_core::hope hub_core::look_for_hope(std::size_t at_most) noexcept {
 /// pause in which nothing came.
 time_point hub_core::before_endless_sleep() noexcept {
     fiber_record& main = principal();
-    if (main.waiting == nullptr || !is_for_fibers(*main.waiting)) {
+    // What guests wait for only their own scheduler knows.
+    if (has_guests() || main.waiting == nullptr || !is_for_fibers(*main.waiting)) {
         return never;
     }
     const bool is_new = quiet_since_ != switches_;

@@ -143,6 +143,10 @@ running_fiber hub_core::describe_running() noexcept {
 }
 
 bool hub_core::give_stack(fiber_record& r, stack* own) noexcept {
+    if (is_guest(r)) {
+        hand_to_guests(r);
+        return false;
+    }
     stack* s = own;
     if (s == nullptr || s->size != stack_pool::rounded(r.extra->stack_size)) {
         s = stacks_.acquire(r.extra->stack_size);
@@ -219,6 +223,8 @@ void hub_core::yield() noexcept {
         fiber_record& next = *ready_.exchange(&self);
         prefetch_stack(*ready_.front(), 1);
         resume(self.context, next);
+    } else if (is_guest(self)) [[unlikely]] {
+        yield_guest();
     } else {
         ready_.push(&self);
         switch_to(pick_next(nullptr));
@@ -268,9 +274,14 @@ void hub_core::notify() noexcept {
 
 wake hub_core::park(ticket t, const wait_reason& why, time_point deadline) noexcept {
     fiber_record& self = *t.fiber;
-    if (given_up_ != 0 && must_give_up(why, t)) [[unlikely]] {
-        charge(); // code that tries again and again must not keep the others from running
-        return wake::cancelled;
+    if (given_up_ != 0) [[unlikely]] {
+        if (is_guest(self)) {
+            return park_guest(t, why, deadline);
+        }
+        if (must_give_up(why, t)) {
+            charge(); // code that tries again and again must not keep the others from running
+            return wake::cancelled;
+        }
     }
     wait_reason unwinding;
     ++counters_.waits[static_cast<std::size_t>(why.kind)];
@@ -307,8 +318,8 @@ std::size_t hub_core::others() const noexcept {
 
 bool hub_core::drain() noexcept {
     // A fiber that drains does not wait for itself, nor for others that drain. The main fiber can
-    // wait for those too, because nobody waits for it.
-    const bool is_fiber = running_ != &main_;
+    // wait for those too, because nobody waits for it; so can guests.
+    const bool is_fiber = running_->job != nullptr;
     draining_fibers_ += is_fiber ? 1 : 0;
     while ((is_fiber ? others() : live_) != 0) {
         waiter self;

@@ -22,10 +22,12 @@
 #include <exception>
 #include <memory>
 #include <new>
+#include <utility>
 #include <vector>
 
 namespace tendril::detail {
 
+class guests;
 class hub_core;
 hub_core& make_thread_hub();
 
@@ -177,9 +179,16 @@ public:
     }
     fiber_record& running() noexcept { return *running_; }
     const fiber_record& running() const noexcept { return *running_; }
-    fiber_record& main_fiber() noexcept { return main_; }
-    std::uint64_t main_id() const noexcept { return main_id_; }
+    /// Of the running flow: a fiber, a guest, or the main fiber.
     std::uint64_t running_id() const noexcept;
+    fiber_record& main_fiber() noexcept { return main_; }
+    /// Fibers of another library (guest.cpp). They have no stack of ours, so nothing here switches
+    /// to them.
+    bool has_guests() const noexcept { return guests_ != nullptr; }
+    static bool is_guest(const fiber_record& r) noexcept {
+        return r.stk == nullptr && r.extra->stack_size == 0;
+    }
+    std::uint64_t main_id() const noexcept { return main_id_; }
     std::uint64_t next_id() noexcept;
     static std::uint64_t single_id() noexcept; ///< on a thread without a hub
     std::size_t live() const noexcept {
@@ -187,7 +196,7 @@ public:
     } ///< fibers that have not ended, but the main one
     /// Nothing else would run here while the thread blocks: no other fiber, timer or thread.
     bool has_nothing_else() const noexcept {
-        return live_ == 0 && timers_.size() == 0 && single_threaded();
+        return live_ == 0 && !has_guests() && timers_.size() == 0 && single_threaded();
     }
     const std::uint64_t& switches() const noexcept { return switches_; }
     const hub_counters& counters() const noexcept { return counters_; }
@@ -220,6 +229,7 @@ public:
 
 private:
     friend struct hub_test_access; // tests stop half-way through wake_up()
+    friend class guests;
 
     /// A task that another thread spawned here.
     struct arrival {
@@ -236,6 +246,7 @@ private:
         std::unique_ptr<fiber_extra[]> extras;
     };
 
+    std::uint64_t running_guest_id() const noexcept;
     static fiber_record& run_fibers(stack& s) noexcept;
     static running_fiber describe_running() noexcept;
     void watch_for_overflow() noexcept;
@@ -255,6 +266,26 @@ private:
     void wait_for_work() noexcept;
     void take_inboxes() noexcept;
     void fire_timers(time_point now) noexcept;
+
+    wake park_guest(ticket t, const wait_reason& why, time_point deadline) noexcept;
+    void yield_guest() noexcept;
+    void hand_to_guests(fiber_record& r) noexcept;
+    void forget_parked_guests() noexcept;
+    static void void_tickets(fiber_record& r) noexcept;
+
+    /// From now on park() and yield() take their slow paths, which look for guests.
+    void guest_begins(std::uint64_t& check_at) noexcept {
+        if ((given_up_ & guest_runs) == 0) {
+            given_up_ |= guest_runs;
+            check_at = std::exchange(check_at_, switches_ + 1);
+        }
+    }
+    void guest_ends(std::uint64_t check_at) noexcept {
+        if ((given_up_ & guest_runs) != 0) {
+            given_up_ &= ~guest_runs;
+            check_at_ = check_at;
+        }
+    }
 
     struct cause;
     static cause why_give_up(const fiber_record& r) noexcept;
@@ -336,6 +367,7 @@ private:
     static constexpr std::size_t records_per_slab = 256;
     static constexpr std::uint32_t switches_per_check = 64;
     static constexpr std::uint32_t checks_per_poll = 8;
+    static constexpr std::size_t guest_runs = std::size_t{1} << 63; ///< of given_up_
 
     // What every switch touches, together.
     fiber_record* running_ = nullptr;
@@ -343,7 +375,7 @@ private:
     run_queue ready_;
     run_queue backlog_; ///< spawned, and not admitted to ready_ yet
     std::uint64_t switches_ = 0;
-    std::size_t given_up_ = 0;   ///< cancelled fibers, and scopes whose time is over
+    std::size_t given_up_ = 0;   ///< cancelled fibers, and scopes whose time is over; guest_runs
     std::uint64_t check_at_ = 1; ///< of switches_
     std::uint32_t checks_until_poll_ = checks_per_poll;
     std::uint32_t budget_ = operations_per_turn;
@@ -376,6 +408,9 @@ private:
     const std::exception_ptr out_of_memory_ = std::make_exception_ptr(std::bad_alloc());
     std::vector<task*> lost_; ///< of fibers that never go on; only leak checkers look here
     fiber_values* lost_values_ = nullptr; ///< likewise
+    guests* guests_ = nullptr;
+    fiber_values* ended_values_ = nullptr; ///< of guests that have ended
+    stack guests_stack_;                   ///< not ours: only that there is one
     schedule* schedule_ = nullptr;
 
     bool (*is_alone_)() noexcept = nullptr;         ///< null: not to look for deadlocks

@@ -4,6 +4,8 @@
 #include "hub/hub_core.hpp"
 #include "hub/task_access.hpp"
 
+#include <tendril/detail/guest.hpp>
+
 #include <algorithm>
 #include <cstdlib>
 #include <memory>
@@ -19,12 +21,6 @@ namespace {
 
 constexpr std::uint64_t ids_per_block = 256;
 std::atomic<std::uint64_t> next_id_block{1};
-
-/// Whoever holds a ticket of this fiber holds nothing any more.
-void void_tickets(fiber_record& r) noexcept {
-    r.word.store((r.word.load(std::memory_order_relaxed) | ticket_state_mask) + 1,
-                 std::memory_order_release);
-}
 
 std::exception_ptr hub_ended() noexcept {
     try {
@@ -50,6 +46,12 @@ std::uint64_t hub_core::single_id() noexcept {
 }
 
 // -------------------------------------------------------------------------------------- records
+
+/// Whoever holds a ticket of this fiber holds nothing any more.
+void hub_core::void_tickets(fiber_record& r) noexcept {
+    r.word.store((r.word.load(std::memory_order_relaxed) | ticket_state_mask) + 1,
+                 std::memory_order_release);
+}
 
 void hub_core::add_records() {
     record_slab slab{std::make_unique<fiber_record[]>(records_per_slab),
@@ -85,7 +87,10 @@ void hub_core::start(task& t, std::size_t stack_size, std::uint64_t parent, cons
 }
 
 std::uint64_t hub_core::running_id() const noexcept {
-    return running_->job != nullptr ? running_->job->id() : main_id_;
+    if (running_->job != nullptr) {
+        return running_->job->id();
+    }
+    return has_guests() ? running_guest_id() : main_id_;
 }
 
 void hub_core::spawn(task& t, std::size_t stack_size, const void* from) {
@@ -315,7 +320,11 @@ void hub_core::forked() {
     if (running_ != &main_) {
         void_tickets(main_);
     }
-    sole_survivor_ = running_ == &main_ ? nullptr : running_;
+    if (guests_ != nullptr) {
+        forget_parked_guests();
+        guests_->forked();
+    }
+    sole_survivor_ = running_->job == nullptr ? nullptr : running_;
     live_ = sole_survivor_ == nullptr ? 0 : 1;
     deadlocked_ = nullptr;
     keep_scopes();
@@ -327,9 +336,21 @@ void hub_core::forked() {
     }
 }
 
+/// What guests waited for in the hub is the parent's, as what fibers waited for.
+void hub_core::forget_parked_guests() noexcept {
+    for (const record_slab& slab : slabs_) {
+        for (std::size_t i = 0; i < records_per_slab; ++i) {
+            fiber_record& r = slab.records[i];
+            if (&r != running_ && is_guest(r)) {
+                void_tickets(r);
+            }
+        }
+    }
+}
+
 /// Of all that was given up, and of all timers, only the running fiber's are left.
 void hub_core::keep_scopes() noexcept {
-    given_up_ = running_->extra->cancelled != nullptr ? 1 : 0;
+    given_up_ = (given_up_ & guest_runs) + (running_->extra->cancelled != nullptr ? 1 : 0);
     for (cancel_scope* s = running_->extra->scopes; s != nullptr; s = s->outer) {
         const bool waits = s->pending();
         const time_point deadline = s->deadline;

@@ -111,14 +111,16 @@ struct thread_end {
     bool armed = false;
     ~thread_end() {
         hub_core* const hub = hub_core::current_or_null();
-        if (armed && hub != nullptr && &hub->running() == &hub->main_fiber() && !is_main_thread()) {
+        if (armed && hub != nullptr && &hub->running() == &hub->main_fiber() &&
+            !hub->has_guests() && !is_main_thread()) {
             give_back(*hub);
         }
     }
 };
 
-/// Ends what thread_end could not: the hub of a main thread that ends by pthread_exit(3), and one
-/// that the destructor of a thread_local object made. Not called by exit(3).
+/// Ends what thread_end could not: the hub of a main thread that ends by pthread_exit(3), one that
+/// the destructor of a thread_local object made, and one with guests, whose scheduler ends among
+/// the thread_local objects too, and may come later there. Not called by exit(3).
 void end_late(void*) {
     if (hub_core* const hub = hub_core::current_or_null()) {
         give_back(*hub);

@@ -43,7 +43,7 @@ inline bool must_pass(hub_core* hub) noexcept {
     }
     const fiber_record& r = hub->running();
     const bool parked = r.waiting != nullptr;
-    const bool ended = r.job == nullptr && &r != &hub->main_fiber();
+    const bool ended = r.job == nullptr && &r != &hub->main_fiber() && !hub_core::is_guest(r);
     return parked || ended || inside == &r;
 }
 

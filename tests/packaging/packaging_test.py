@@ -7,7 +7,7 @@ import shutil
 import tempfile
 import unittest
 
-from workshop import (CONSUMERS, PROGRAMS, SANITIZED, SOURCE, VERSION, check_programs,
+from workshop import (CONSUMERS, HAS_BOOST_FIBER, PROGRAMS, SANITIZED, SOURCE, VERSION, check_programs,
                       files_below, install, run)
 
 
@@ -34,6 +34,7 @@ class InstallTree(unittest.TestCase):
         for library in ["tendril", "tendril_shim"]:
             want |= {f"lib/lib{library}.{end}" for end in ("a", "so", f"so.{major}", f"so.{VERSION}")}
             want.add(f"lib/pkgconfig/{library}.pc")
+        want.add("lib/pkgconfig/tendril_boost_fiber.pc")
         self.assertEqual(sorted(files_below(self.prefix)), sorted(want))
 
     def built_by_cmake(self, name):
@@ -73,7 +74,7 @@ class InstallTree(unittest.TestCase):
         self.assertIn("found=1", self.find_package(f"{major}.{minor}.{patch} EXACT REQUIRED"))
 
     def test_components(self):
-        self.assertIn("tendril has no component tls; it has shim and static",
+        self.assertIn("tendril has no component tls; it has shim, static and boost_fiber",
                       self.find_package("REQUIRED COMPONENTS shim tls", status=1))
         self.assertIn("found=0", self.find_package("QUIET COMPONENTS tls"))
         self.assertIn("found=1", self.find_package("REQUIRED COMPONENTS shim OPTIONAL_COMPONENTS tls"))
@@ -115,6 +116,17 @@ class InstallTree(unittest.TestCase):
         # glibc warns of what a static program cannot look up.
         self.one_line("cpp_static_plain",
                       "c++ -std=c++17 -static {} $(pkg-config --static --cflags --libs tendril)")
+
+    @unittest.skipUnless(HAS_BOOST_FIBER, "Boost.Fiber is not installed (Debian: libboost-fiber-dev)")
+    def test_boost_fiber(self):
+        program = os.path.join(self.built_by_cmake("boost_fiber"), "guest")
+        self.assertEqual(run(program), "42\n")
+        prefix = os.path.join(self.scratch, "guest_link")
+        os.symlink(self.prefix, prefix)
+        run("sh", "-c", "c++ -std=c++17 boost_fiber/guest.cpp"
+            f" $(pkg-config --cflags --libs tendril_boost_fiber) -o {self.scratch}/guest", cwd=CONSUMERS,
+            PKG_CONFIG_PATH=os.path.join(prefix, "lib", "pkgconfig"))
+        self.assertEqual(run(os.path.join(self.scratch, "guest"), LD_LIBRARY_PATH=self.libdir), "42\n")
 
     def test_each_linker(self):
         archives = ("$(pkg-config --static --libs tendril tendril_shim"

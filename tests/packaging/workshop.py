@@ -14,6 +14,10 @@ CONSUMERS = os.path.join(SOURCE, "tests", "packaging", "consumers")
 with open(os.path.join(SOURCE, "lib", "VERSION")) as file:
     VERSION = file.read().strip()
 
+HAS_BOOST_FIBER = subprocess.run(
+    ["c++", "-x", "c++", "-E", "-include", "boost/fiber/fiber.hpp", "/dev/null"],
+    capture_output=True).returncode == 0
+
 PROGRAMS = [f"{language}_{linkage}_{shim}" for language in ("c", "cpp")
             for linkage in ("shared", "static") for shim in ("plain", "shim")]
 
