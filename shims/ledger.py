@@ -21,6 +21,7 @@ FAMILIES = {
     "poll": "Waiting for readiness.",
     "dns": "Names and addresses.",
     "process": "Children: their ends and their commands.",
+    "signal": "Handlers, and waiting for signals.",
     "always": "Bookkeeping that the families rest on; never switched off.",
 }
 
@@ -29,6 +30,7 @@ KINDS = {
     "yields": "lets other fibers run",
     "tracks": "never waits; the hub must know",
     "finishes": "waits in the hub; never engages",
+    "here": "never waits; the same on every thread",
     "counts": "counted",
 }
 
@@ -43,16 +45,16 @@ fiber where libc would block the thread.
 For all of them:
 
 - **Cancelled**, or on a hub that ends: -1 with `ECANCELED`, unless the table says otherwise.
-- **Signals**: a handler runs as ever, but a call that waits in the hub goes on afterwards, as under
-  `SA_RESTART`; it does not end with `EINTR`. In a handler that interrupted the hub itself, calls go
-  straight to libc.
+- **Signals**: a handler that runs on a thread ends the calls that wait in its hub with `EINTR` where
+  signal(7) says so: all of its fibers' calls, as if each were a thread that the signal was sent to. In a
+  handler that interrupted the hub itself, calls go straight to libc.
 - **The child of a `vfork`**: calls that would touch the parent's tables go straight to libc.
 - **Children of a `fork`** have a hub of their own, with the forking fiber alone in it.
 - Calls inside libc itself cannot be replaced: `fread`, `fgets` and their like, and what `syscall()` or a
   statically linked program does.
 
 Families are switched by `TENDRIL_SHIM=socket,time,…` or `tendril run --shim=…`; all are on by default.
-The names `file`, `signal`, `sync` and `thread` are accepted too; they cover nothing yet.
+The names `file`, `sync` and `thread` are accepted too; they cover nothing yet.
 
 `TENDRIL_STATS=FILE` counts the calls of each function: those that waited in the hub, those that
 completed there at once, and those that passed through. It is written by `exit` and by returning from

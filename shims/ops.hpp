@@ -32,7 +32,7 @@ static_assert(sizeof(long) == 8, "symbols.def takes read64 and read for the same
 
 typedef void* (*tendril_thread_start)(void*);
 
-enum { tendril_shim_abi = 1 };
+enum { tendril_shim_abi = 2 };
 
 /* One function pointer per line of symbols.def. */
 struct tendril_shim_ops {
@@ -77,6 +77,8 @@ struct tendril_shim_hub {
     /* Gives the calling thread a hub, which sets its slot. 0, or an errno. */
     int (*engage)(void);
     void (*numbers)(struct tendril_shim_numbers*);
+    /* A signal handler begins on the calling thread; async-signal-safe. Not 0: it has SA_RESTART. */
+    void (*signalled)(int restarts);
 };
 
 /* The shim's side, filled by tendril_shim_attach_v1 whatever it returns (but EPROTO). */

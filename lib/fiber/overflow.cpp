@@ -107,7 +107,7 @@ bool in_guard(const stack& s, const void* address) noexcept {
 void die_by_default(int signal, bool fault) noexcept {
     struct sigaction action {};
     action.sa_handler = SIG_DFL;
-    ::sigaction(signal, &action, nullptr);
+    sys::real.sigaction(signal, &action, nullptr);
     if (!fault) {
         ::raise(signal);
     }
@@ -207,8 +207,8 @@ void install_overflow_handler(overflow_describer describe) noexcept {
     action.sa_flags = SA_SIGINFO | SA_ONSTACK;
     for (const int signal : {SIGSEGV, SIGBUS}) {
         // Known before ours can run.
-        ::sigaction(signal, nullptr, &earlier.of(signal));
-        ::sigaction(signal, &action, nullptr);
+        sys::real.sigaction(signal, nullptr, &earlier.of(signal));
+        sys::real.sigaction(signal, &action, nullptr);
     }
 }
 

@@ -389,7 +389,8 @@ void hub_core::wait_for_work() noexcept {
     ++counters_.polls;
     ++counters_.sleeps;
     sleeping_.store(true, std::memory_order_seq_cst);
-    const bool may_wait = woken_.empty() && arrivals_.empty() && requests_.empty();
+    const bool may_wait =
+        woken_.empty() && arrivals_.empty() && requests_.empty() && !has_signals();
     time_point until = may_wait ? timers_.next_event() : time_point::min();
     if (until == never && is_alone_ != nullptr) {
         until = before_endless_sleep();
@@ -426,6 +427,9 @@ void hub_core::fire_timers(time_point now) noexcept {
 }
 
 void hub_core::take_inboxes() noexcept {
+    if (has_signals()) [[unlikely]] {
+        interrupt_waits();
+    }
     for (fiber_record* r = woken_.take_all(); r != nullptr;) {
         fiber_record* following = r->next;
         ++counters_.remote_wakes;

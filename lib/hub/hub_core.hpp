@@ -170,6 +170,9 @@ public:
         }
     }
 
+    /// From a signal handler on the hub's thread: fibers that wait now may have to learn of it.
+    void signalled(bool restarts) noexcept;
+
     // --- for the layers above --------------------------------------------------------------------
     reactor& poller() noexcept { return *reactor_; }
     time_point now() noexcept { return reactor_->now(); }
@@ -265,6 +268,8 @@ private:
     void service() noexcept;
     void wait_for_work() noexcept;
     void take_inboxes() noexcept;
+    void interrupt_waits() noexcept;
+    bool has_signals() const noexcept { return has_signals_.load(std::memory_order_relaxed); }
     void fire_timers(time_point now) noexcept;
 
     wake park_guest(ticket t, const wait_reason& why, time_point deadline) noexcept;
@@ -412,6 +417,11 @@ private:
     fiber_values* ended_values_ = nullptr; ///< of guests that have ended
     stack guests_stack_;                   ///< not ours: only that there is one
     schedule* schedule_ = nullptr;
+
+    // Written by signal handlers of this thread: switches_ at the last of them, for each class.
+    std::atomic<bool> has_signals_{false};
+    std::atomic<std::uint64_t> any_handler_at_{0};
+    std::atomic<std::uint64_t> unrestarted_at_{0};
 
     bool (*is_alone_)() noexcept = nullptr;         ///< null: not to look for deadlocks
     std::size_t hopeful_ = 0;                       ///< the record that last was found to have hope

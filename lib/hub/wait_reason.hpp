@@ -22,6 +22,9 @@ enum class wait_kind : std::uint8_t {
 inline constexpr std::size_t wait_kinds = 10;
 const char* to_string(wait_kind kind) noexcept;
 
+/// Which signal handlers end a wait with EINTR, as in signal(7).
+enum class interruption : std::uint8_t { none, unless_restarted, always };
+
 /// What a fiber waits for, for statistics and dumps: "recv fd 7", "sleep", "join #12",
 /// "mutex 0x7f00c0de".
 struct wait_reason {
@@ -32,6 +35,8 @@ struct wait_reason {
     bool cancellable = true;      ///< cancellation and timeouts of the fiber end it
     bool owned = false;           ///< `object` begins with a word that says who holds it
     bool unwinding = false;       ///< an exception is on its way: nothing can be thrown
+    interruption by_signals = interruption::none;
+    std::uint64_t since = 0; ///< with by_signals: the hub's switches() when it began
 };
 std::string to_string(const wait_reason& why);
 

@@ -157,6 +157,8 @@ int hub_io::outcome(wake end, bool at_deadline) noexcept {
         return at_deadline ? -ETIMEDOUT : 0;
     case wake::closed:
         return -EBADF;
+    case wake::interrupted:
+        return -EINTR;
     default:
         return -ECANCELED;
     }

@@ -83,6 +83,14 @@ int mark_closed(pollfd* fds, std::size_t count, waiter_array& waiters, int ready
     return ready;
 }
 
+/// poll, select, epoll_wait and sleeps are never restarted.
+void interrupted_always(wait_reason& why, const options& o, const hub_core& hub) noexcept {
+    if (o.as_program) {
+        why.by_signals = interruption::always;
+        why.since = hub.switches();
+    }
+}
+
 bool nothing_to_watch(const pollfd* fds, std::size_t count) noexcept {
     return std::all_of(fds, fds + count, [](const pollfd& p) { return p.fd < 0; });
 }
@@ -96,9 +104,11 @@ int sleep(time_point until, options& o) noexcept {
         return -error;
     }
     o.waited = true;
-    const wake end = io->hub().park(
-        io->hub().prepare(), {wait_kind::sleep, o.what != nullptr ? o.what : "sleep"}, until);
-    return end == wake::timeout ? 0 : -ECANCELED;
+    hub_core& hub = io->hub();
+    wait_reason why{wait_kind::sleep, o.what != nullptr ? o.what : "sleep"};
+    interrupted_always(why, o, hub);
+    const wake end = hub.park(hub.prepare(), why, until);
+    return end == wake::timeout ? 0 : hub_io::outcome(end, true);
 }
 
 int poll(pollfd* fds, nfds_t count, options& o) noexcept {
@@ -128,10 +138,11 @@ int poll(pollfd* fds, nfds_t count, options& o) noexcept {
         return -ENOMEM;
     }
     o.waited = true;
-    const wait_reason why{wait_kind::poll, o.what != nullptr ? o.what : "poll",
-                          count == 1 ? fds[0].fd : -1};
+    wait_reason why{wait_kind::poll, o.what != nullptr ? o.what : "poll",
+                    count == 1 ? fds[0].fd : -1};
     int end = 0;
     do {
+        interrupted_always(why, o, io->hub());
         end = park_on(*io, fds, count, waiters, o.deadline, why);
         if (end == -ECANCELED) {
             ready = end;
@@ -139,6 +150,9 @@ int poll(pollfd* fds, nfds_t count, options& o) noexcept {
             ready = mark_closed(fds, count, waiters, ready);
         }
     } while (ready == 0 && end == 0);
+    if (ready == 0 && end == -EINTR) {
+        ready = end;
+    }
     for (nfds_t i = 0; i < count; ++i) {
         if (fds[i].fd >= 0) {
             io->rejuvenate(fds[i].fd);
@@ -286,6 +300,9 @@ int epoll_wait(int epfd, epoll_event* events, int max_events, options& o) noexce
     operation op(epfd, inwards, wait_kind::poll, "epoll_wait", inner);
     if (op.error() != 0) {
         return op.error();
+    }
+    if (o.as_program) {
+        op.interrupted_always();
     }
     const int r = wait_for_events(op, events, max_events, o.deadline);
     o.waited = inner.waited;

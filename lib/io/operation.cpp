@@ -33,6 +33,7 @@ void operation::begin_waiting() noexcept {
         if (timeout.count() != 0 && io_->hub().now() + timeout < limit_) {
             limit_ = io_->hub().now() + timeout;
             expiry_ = program_expiry_;
+            interrupted_always(); // signal(7): a socket with a timeout
         }
     }
 }
@@ -46,6 +47,7 @@ int operation::wait() noexcept {
     }
     options_.waited = true;
     parked_ = true;
+    why_.since = io_->hub().switches();
     const int r = io_->wait(fd_, direction_.bit, limit_, why_, closings_, calls_);
     return r == -ETIMEDOUT ? expiry_ : r;
 }
@@ -59,6 +61,7 @@ int operation::wait_until(time_point retry, std::uint32_t want) noexcept {
     }
     options_.waited = true;
     parked_ = true;
+    why_.since = io_->hub().switches();
     // Even for no edge, because closing the fd ends it.
     const int r = io_->wait(fd_, want, std::min(retry, limit_), why_, closings_);
     if (r != -ETIMEDOUT) {

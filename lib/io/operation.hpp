@@ -36,6 +36,9 @@ public:
         , why_{kind, o.what != nullptr ? o.what : name, fd}
         , options_(o) {
         io_ = this_hub(error_);
+        if (o.as_program) {
+            why_.by_signals = interruption::unless_restarted;
+        }
         if (const fd_entry* e = fd_table::find(fd)) {
             closings_ = e->closings.load(std::memory_order_acquire);
         }
@@ -59,6 +62,9 @@ public:
     /// A part is done, and the kernel would give the next one the whole timeout of the program
     /// again.
     void restart() noexcept { begun_ = false; }
+
+    /// Signals end it as they end epoll_wait.
+    void interrupted_always() noexcept { why_.by_signals = interruption::always; }
 
     /// Waiting also ends when there is news of these, which must outlive the operation.
     void mind(const patient_calls& calls) noexcept { calls_ = &calls; }

@@ -20,6 +20,7 @@
 ///
 /// Beside the namesake's own errors:
 ///   -ETIMEDOUT  options::deadline passed before anything was done (with bytes done: their number)
+///   -EINTR      with options::as_program: a signal handler ran that would end the call, signal(7)
 ///   -EBADF      the fd was closed or replaced while this waited for it
 ///   -ECANCELED  the fiber was cancelled, or its hub ends
 namespace tendril::detail::io {

@@ -131,7 +131,16 @@ int wait_for_change(hub_core& hub, const selection& of, const wait_reason& why,
     }
     const wake end = hub.park(w.who, why, deadline);
     leave(*joined, w);
-    return end == wake::ready ? 0 : end == wake::timeout ? -ETIMEDOUT : -ECANCELED;
+    switch (end) {
+    case wake::ready:
+        return 0;
+    case wake::timeout:
+        return -ETIMEDOUT;
+    case wake::interrupted:
+        return -EINTR;
+    default:
+        return -ECANCELED;
+    }
 }
 
 } // namespace tendril::detail::process

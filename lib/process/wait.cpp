@@ -49,7 +49,11 @@ public:
         , of_(of)
         , why_(why)
         , options_(o)
-        , asks_fd_(of.type == P_PID && (of.options & ~WNOWAIT) == WEXITED) {}
+        , asks_fd_(of.type == P_PID && (of.options & ~WNOWAIT) == WEXITED) {
+        if (o.as_program) {
+            why_.by_signals = interruption::unless_restarted;
+        }
+    }
 
     /// Nothing on this hub is kept from running when the thread blocks.
     bool may_block() noexcept {
@@ -58,6 +62,7 @@ public:
 
     /// Parks until the system call may have an answer: 0, or -errno.
     int wait() noexcept {
+        why_.since = io_.hub().switches();
         if (asks_fd_) {
             const auto child = static_cast<pid_t>(of_.id);
             pidfd fd(is_traced(child) ? 0 : child);
@@ -87,7 +92,7 @@ private:
 
     io::hub_io& io_;
     const selection& of_;
-    const wait_reason& why_;
+    wait_reason why_;
     io::options& options_;
     bool asks_fd_; ///< only the end of one child is wanted
     milliseconds patience_{20};

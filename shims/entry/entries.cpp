@@ -23,6 +23,7 @@ extern "C" [[noreturn]] void __chk_fail(); // glibc's 'buffer overflow detected'
 #define TENDRIL_PASSED_tracks(name) tendril::shim::tracking().name
 #define TENDRIL_PASSED_finishes(name) tendril::shim::tracking().name
 #define TENDRIL_PASSED_counts(name) tendril::shim::originals.name
+#define TENDRIL_PASSED_here(name) tendril::shim::here::name
 
 #define TENDRIL_SYMBOL(name, family, kind, type, parameters, arguments, limits)                    \
     TENDRIL_ENTRY(name, type, parameters) {                                                        \

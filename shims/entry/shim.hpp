@@ -45,6 +45,19 @@ inline const ops_table& without_hub() noexcept {
 /// Where such a thread's calls go that take an fd away from under fibers of other threads.
 const ops_table& tracking() noexcept;
 
+/// What the shim does itself, with a hub or without one.
+namespace here {
+#define TENDRIL_HERE_waits(type, name, parameters)
+#define TENDRIL_HERE_yields(type, name, parameters)
+#define TENDRIL_HERE_tracks(type, name, parameters)
+#define TENDRIL_HERE_finishes(type, name, parameters)
+#define TENDRIL_HERE_counts(type, name, parameters)
+#define TENDRIL_HERE_here(type, name, parameters) type name parameters noexcept;
+#define TENDRIL_SYMBOL(name, family, kind, type, parameters, arguments, limits)                    \
+    TENDRIL_HERE_##kind(type, name, parameters)
+#include "shims/symbols.def"
+} // namespace here
+
 // --- settings: read once from the environment ----------------------------------------------------
 enum class engagement : unsigned char { none, main, all };
 

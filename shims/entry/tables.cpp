@@ -7,7 +7,7 @@ namespace tendril::shim {
 
 namespace {
 
-enum kind { kind_waits, kind_yields, kind_tracks, kind_finishes, kind_counts };
+enum kind { kind_waits, kind_yields, kind_tracks, kind_finishes, kind_counts, kind_here };
 
 /// What threads without a hub must not keep from the hubs.
 constexpr bool concerns_hubs(kind k) {
@@ -38,6 +38,7 @@ constexpr bool concerns_hubs(kind k) {
 #define TENDRIL_COUNTED_tracks(name) tracking().name
 #define TENDRIL_COUNTED_finishes(name) tracking().name
 #define TENDRIL_COUNTED_counts(name) counted_##name
+#define TENDRIL_COUNTED_here(name) here::name
 #include "shims/symbols.def"
 
 #define TENDRIL_SYMBOL(name, family, kind, type, parameters, arguments, limits) count_##name,
@@ -58,8 +59,14 @@ constinit const ops_table counting = {
 
 #define TENDRIL_SYMBOL(name, family, kind, type, parameters, arguments, limits)                    \
     static type undecided_##name parameters {                                                      \
-        TENDRIL_UNDECIDED(kind, name, arguments)                                                   \
+        TENDRIL_UNDECIDED_##kind(kind, name, arguments)                                            \
     }
+#define TENDRIL_UNDECIDED_waits TENDRIL_UNDECIDED
+#define TENDRIL_UNDECIDED_yields TENDRIL_UNDECIDED
+#define TENDRIL_UNDECIDED_tracks TENDRIL_UNDECIDED
+#define TENDRIL_UNDECIDED_finishes TENDRIL_UNDECIDED
+#define TENDRIL_UNDECIDED_counts TENDRIL_UNDECIDED
+#define TENDRIL_UNDECIDED_here(kind, name, arguments) return here::name arguments;
 #define TENDRIL_VARIADIC(name, family, kind, type, parameters, arguments, limits, last)            \
     static type undecided_##name parameters {                                                      \
         va_list list;                                                                              \
@@ -83,8 +90,15 @@ ops_table active;
 void fill_active(const ops_table& operations) noexcept {
     const ops_table& off = without_hub();
     const auto on = [](family f) { return f == family_always || (setting.families & f) != 0; };
+#define TENDRIL_ACTIVE_waits(name) off.name
+#define TENDRIL_ACTIVE_yields(name) off.name
+#define TENDRIL_ACTIVE_tracks(name) off.name
+#define TENDRIL_ACTIVE_finishes(name) off.name
+#define TENDRIL_ACTIVE_counts(name) off.name
+#define TENDRIL_ACTIVE_here(name) here::name
 #define TENDRIL_SYMBOL(name, family, kind, type, parameters, arguments, limits)                    \
-    active.name = operations.name != nullptr && on(family_##family) ? operations.name : off.name;
+    active.name = operations.name != nullptr && on(family_##family) ? operations.name              \
+                                                                    : TENDRIL_ACTIVE_##kind(name);
 #define TENDRIL_VARIADIC(name, family, kind, type, parameters, arguments, limits, last)            \
     TENDRIL_SYMBOL(name, family, kind, type, parameters, arguments, limits)
 #include "shims/symbols.def"

@@ -46,12 +46,19 @@ int engage() noexcept {
     }
 }
 
-// Null leaves a function to libc. What only counts, the shim keeps to itself.
+void signalled(bool restarts) noexcept {
+    if (hub_core* const hub = hub_core::current_or_null()) {
+        hub->signalled(restarts);
+    }
+}
+
+// Null leaves a function to libc. What only counts, or needs no hub, the shim keeps to itself.
 #define TENDRIL_OPERATION_waits(name) ops::name
 #define TENDRIL_OPERATION_yields(name) ops::name
 #define TENDRIL_OPERATION_tracks(name) ops::name
 #define TENDRIL_OPERATION_finishes(name) ops::name
 #define TENDRIL_OPERATION_counts(name) nullptr
+#define TENDRIL_OPERATION_here(name) nullptr
 constexpr tendril_shim_ops operations = {
 #define TENDRIL_SYMBOL(name, family, kind, type, parameters, arguments, limits)                    \
     TENDRIL_OPERATION_##kind(name),
@@ -60,9 +67,12 @@ constexpr tendril_shim_ops operations = {
 #include "shims/symbols.def"
 };
 
-constexpr tendril_shim_hub hub_side = {tendril_shim_abi, sizeof operations, &operations,
+constexpr tendril_shim_hub hub_side = {tendril_shim_abi,
+                                       sizeof operations,
+                                       &operations,
                                        [] { return engage(); },
-                                       [](tendril_shim_numbers* out) { add_up(*out); }};
+                                       [](tendril_shim_numbers* out) { add_up(*out); },
+                                       [](int restarts) { signalled(restarts != 0); }};
 
 void take_originals() noexcept {
 #define TENDRIL_SYMBOL(name, family, kind, type, parameters, arguments, limits)                    \

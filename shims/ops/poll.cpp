@@ -1,58 +1,17 @@
 // SPDX-License-Identifier: BSL-1.0
 #include "shims/ops/call.hpp"
 #include "shims/ops/operations.hpp"
+#include "shims/ops/scratch.hpp"
 #include "shims/ops/signal_mask.hpp"
 #include "shims/ops/time_spec.hpp"
 
 #include <algorithm>
-#include <memory>
-#include <new>
 
 namespace tendril::detail::shim::ops {
 
 namespace {
 
-/// A few on the stack, many on the heap.
-template <typename T, std::size_t Few>
-class scratch {
-public:
-    explicit scratch(std::size_t size) noexcept
-        : many_(size > Few ? new (std::nothrow) T[size] : nullptr)
-        , data_(size > Few ? many_.get() : few_) {}
-    T* data() noexcept { return data_; } ///< null: no memory
-
-private:
-    T few_[Few];
-    std::unique_ptr<T[]> many_;
-    T* data_;
-};
-
 constexpr timespec at_once = {0, 0};
-
-int masked_poll(pollfd* fds, nfds_t count, time_point deadline, const sigset_t* mask,
-                io::options& o) noexcept {
-    // Delivers what is pending, too.
-    int ready = negative(libc.ppoll(fds, count, &at_once, mask));
-    if (ready != 0 || deadline == time_point::min()) {
-        return ready;
-    }
-    const masked_signals signals(mask);
-    scratch<pollfd, 16> all(count + 1);
-    if (signals.error() != 0 || all.data() == nullptr) {
-        return -ENOMEM;
-    }
-    while (ready == 0) {
-        std::copy(fds, fds + count, all.data());
-        all.data()[count] = {signals.fd(), POLLIN, 0}; // a negative one is ignored
-        o.deadline = deadline;
-        const int woken = io::poll(all.data(), count + 1, o);
-        if (woken <= 0) {
-            return woken;
-        }
-        ready = negative(libc.ppoll(fds, count, &at_once, mask));
-    }
-    return ready;
-}
 
 // --- select --------------------------------------------------------------------------------------
 

@@ -22,8 +22,8 @@ public:
         if (commands_++ == 0) {
             struct sigaction ignore = {};
             ignore.sa_handler = SIG_IGN;
-            sigaction(SIGINT, &ignore, &interrupt_);
-            sigaction(SIGQUIT, &ignore, &quit_);
+            sys::real.sigaction(SIGINT, &ignore, &interrupt_);
+            sys::real.sigaction(SIGQUIT, &ignore, &quit_);
         }
         if (on_thread_++ == 0) {
             sigset_t child;
@@ -38,8 +38,8 @@ public:
     ~signals_of_command() {
         const std::lock_guard lock(mutex_);
         if (--commands_ == 0) {
-            sigaction(SIGINT, &interrupt_, nullptr);
-            sigaction(SIGQUIT, &quit_, nullptr);
+            sys::real.sigaction(SIGINT, &interrupt_, nullptr);
+            sys::real.sigaction(SIGQUIT, &quit_, nullptr);
         }
         if (--on_thread_ == 0 && !blocked_before_) {
             sigset_t child;
@@ -103,6 +103,7 @@ int run_command(const char* command, io::options& o) noexcept {
         return W_EXITCODE(127, 0); // POSIX: as if the shell had exited with 127
     }
     int status = -1;
+    o.as_program = false; // signals do not end it
     const int result = process::wait4(pid, &status, 0, nullptr, o);
     if (result == -ECANCELED) {
         // As libc does for a thread that is cancelled here.

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: BSL-1.0
 #include "shims/ops/signal_mask.hpp"
 
+#include "shims/ops/scratch.hpp"
+
+#include <algorithm>
 #include <sys/signalfd.h>
 
 namespace tendril::detail::shim {
@@ -20,16 +23,46 @@ masked_signals::masked_signals(const sigset_t* mask) noexcept {
     if (sigisemptyset(&through) != 0) {
         return;
     }
-    fd_ = ::signalfd(-1, &through, SFD_NONBLOCK | SFD_CLOEXEC);
+    open(through);
+}
+
+void signal_fd::open(const sigset_t& signals) noexcept {
+    fd_ = ::signalfd(-1, &signals, SFD_NONBLOCK | SFD_CLOEXEC);
     error_ = fd_ < 0 ? -ENOMEM : 0; // the only one that poll(2) has for this
 }
 
-masked_signals::~masked_signals() {
+signal_fd::~signal_fd() {
     if (fd_ >= 0) {
         const int saved = errno;
         io::close(fd_);
         errno = saved;
     }
+}
+
+int masked_poll(pollfd* fds, nfds_t count, time_point deadline, const sigset_t* mask,
+                io::options& o) noexcept {
+    constexpr timespec none = {0, 0};
+    // Delivers what is pending, too.
+    int ready = negative(libc.ppoll(fds, count, &none, mask));
+    if (ready != 0 || deadline == time_point::min()) {
+        return ready;
+    }
+    const masked_signals signals(mask);
+    scratch<pollfd, 16> all(count + 1);
+    if (signals.error() != 0 || all.data() == nullptr) {
+        return -ENOMEM;
+    }
+    while (ready == 0) {
+        std::copy(fds, fds + count, all.data());
+        all.data()[count] = {signals.fd(), POLLIN, 0}; // a negative one is ignored
+        o.deadline = deadline;
+        const int woken = io::poll(all.data(), count + 1, o);
+        if (woken <= 0) {
+            return woken;
+        }
+        ready = negative(libc.ppoll(fds, count, &none, mask));
+    }
+    return ready;
 }
 
 } // namespace tendril::detail::shim

@@ -7,6 +7,26 @@
 
 namespace tendril::detail::shim {
 
+/// An fd that becomes readable when one of some blocked signals is pending.
+class signal_fd {
+public:
+    signal_fd() noexcept = default;
+    explicit signal_fd(const sigset_t& signals) noexcept { open(signals); }
+    ~signal_fd();
+    signal_fd(const signal_fd&) = delete;
+    signal_fd& operator=(const signal_fd&) = delete;
+
+    int fd() const noexcept { return fd_; }       ///< -1: none
+    int error() const noexcept { return error_; } ///< 0, or -errno: no fd could be had
+
+protected:
+    void open(const sigset_t& signals) noexcept;
+
+private:
+    int fd_ = -1;
+    int error_ = 0;
+};
+
 /// The signals that a ppoll, pselect or epoll_pwait lets through and the thread otherwise blocks,
 /// as an fd that becomes readable when one of them is pending. So the thread's mask, which is every
 /// fiber's, is left alone while the call waits in the hub: once the fd is readable, libc's own call
@@ -14,19 +34,14 @@ namespace tendril::detail::shim {
 ///
 /// To be made only after a first attempt of libc's: the number of the fd may be one that the caller
 /// names and that was closed.
-class masked_signals {
+class masked_signals : public signal_fd {
 public:
+    /// No fd: no signal can end this wait.
     explicit masked_signals(const sigset_t* mask) noexcept;
-    ~masked_signals();
-    masked_signals(const masked_signals&) = delete;
-    masked_signals& operator=(const masked_signals&) = delete;
-
-    int fd() const noexcept { return fd_; }       ///< -1: no signal can end this wait
-    int error() const noexcept { return error_; } ///< 0, or -errno: no fd could be had
-
-private:
-    int fd_ = -1;
-    int error_ = 0;
 };
+
+/// ppoll(2) in the hub, with such a mask: a number > 0 or -errno; 0 at the deadline.
+int masked_poll(pollfd* fds, nfds_t count, time_point deadline, const sigset_t* mask,
+                io::options& o) noexcept;
 
 } // namespace tendril::detail::shim

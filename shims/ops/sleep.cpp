@@ -16,8 +16,9 @@ using std::chrono::nanoseconds;
 /// often.
 constexpr nanoseconds slice = std::chrono::milliseconds(500);
 
-/// 0 or -ECANCELED; `left` then gets what was left, as after EINTR.
+/// 0, -EINTR or -ECANCELED; `left` then gets what was left.
 int sleep_for(nanoseconds duration, nanoseconds* left, io::options& o) noexcept {
+    o.as_program = true;
     const time_point until = deadline_in(duration);
     const int result = io::sleep(until, o);
     if (result != 0 && left != nullptr) {
@@ -40,6 +41,7 @@ int sleep_for(const timespec& duration, timespec* left, io::options& o) noexcept
 
 /// Until `clock` shows `until`, whatever is done to it meanwhile.
 int sleep_until(clockid_t clock, const timespec& until, io::options& o) noexcept {
+    o.as_program = true;
     for (;;) {
         timespec now;
         if (clock_gettime(clock, &now) != 0) {
@@ -75,10 +77,11 @@ unsigned int sleep(unsigned int seconds) noexcept {
         [&](hub_core&, io::options& o) {
             const errno_kept kept;
             nanoseconds left{};
-            return sleep_for(std::chrono::seconds(seconds), &left, o) == 0
-                       ? 0U
-                       : static_cast<unsigned int>(
-                             std::chrono::ceil<std::chrono::seconds>(left).count());
+            const int end = sleep_for(std::chrono::seconds(seconds), &left, o);
+            // libc forgets about the rest of a second that a signal cuts short.
+            const auto rest = end == -EINTR ? std::chrono::floor<std::chrono::seconds>(left)
+                                            : std::chrono::ceil<std::chrono::seconds>(left);
+            return end == 0 ? 0U : static_cast<unsigned int>(rest.count());
         },
         [&] { return libc.sleep(seconds); });
 }
@@ -116,6 +119,7 @@ int clock_nanosleep(clockid_t clock, int flags, const struct timespec* duration,
             if ((flags & TIMER_ABSTIME) == 0) {
                 return -sleep_for(*duration, left, o);
             }
+            o.as_program = true;
             return steady(clock) ? -io::sleep(time_point(duration_of(*duration)), o)
                                  : -sleep_until(clock, *duration, o);
         },
@@ -128,7 +132,8 @@ int thrd_sleep(const struct timespec* duration, struct timespec* left) noexcept 
         [&](hub_core&, io::options& o) {
             const errno_kept kept;
             // C11: -1 is a signal's, and any other error another negative number.
-            return sleep_for(*duration, left, o) == 0 ? 0 : -2;
+            const int end = sleep_for(*duration, left, o);
+            return end == 0 ? 0 : end == -EINTR ? -1 : -2;
         },
         [&] { return libc.thrd_sleep(duration, left); });
 }

@@ -1,0 +1,277 @@
+// SPDX-License-Identifier: BSL-1.0
+// What ends a call that waits: handlers with and without SA_RESTART, as signal(7) lists it; and the
+// calls that wait for signals. What handlers are installed is shown as the program installed it.
+#include "report.h"
+
+#include <netinet/in.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <sys/epoll.h>
+#include <sys/select.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <sys/wait.h>
+#include <threads.h>
+#include <unistd.h>
+
+static volatile sig_atomic_t runs;
+static int to_wake = -1; // written to in the second run: who was restarted must end, too
+static pid_t to_end;
+
+static void handler(int number) {
+    (void)number;
+    int saved = errno;
+    if (++runs == 2) {
+        if (to_wake >= 0) {
+            ssize_t n = write(to_wake, "x", 1);
+            (void)n;
+        }
+        if (to_end > 0) {
+            kill(to_end, SIGKILL);
+        }
+    }
+    errno = saved;
+}
+
+static void handler_with_info(int number, siginfo_t* info, void* context) {
+    CHECK(context != NULL && info->si_signo == number);
+    handler(number);
+}
+
+static void install(int flags) {
+    struct sigaction action = {.sa_handler = handler, .sa_flags = flags};
+    CHECK(sigaction(SIGALRM, &action, NULL) == 0);
+}
+
+static void alarms(void) {
+    runs = 0;
+    struct itimerval every = {{0, 30000}, {0, 30000}};
+    CHECK(setitimer(ITIMER_REAL, &every, NULL) == 0);
+}
+
+static void no_alarms(void) {
+    struct itimerval none = {{0, 0}, {0, 0}};
+    CHECK(setitimer(ITIMER_REAL, &none, NULL) == 0);
+}
+
+// The call, and whether it saw one run of the handler or went on to the second.
+#define INTERRUPTED(call)                                                                          \
+    do {                                                                                           \
+        alarms();                                                                                  \
+        REPORT(call);                                                                              \
+        int runs_ = runs;                                                                          \
+        no_alarms();                                                                               \
+        printf("    went on: %d\n", runs_ > 1);                                                    \
+    } while (0)
+
+static void drain(int fd) {
+    char c[100];
+    while (recv(fd, c, sizeof c, MSG_DONTWAIT) > 0) {
+    }
+}
+
+static void bytes(void) {
+    int ends[2];
+    char c[10];
+    CHECK(socketpair(AF_UNIX, SOCK_STREAM, 0, ends) == 0);
+    to_wake = ends[1];
+    INTERRUPTED(read(ends[0], c, 1));
+    drain(ends[0]);
+    INTERRUPTED(recv(ends[0], c, 1, 0));
+    drain(ends[0]);
+    struct iovec part = {c, 1};
+    struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
+    INTERRUPTED(readv(ends[0], &part, 1));
+    drain(ends[0]);
+    INTERRUPTED(recvmsg(ends[0], &message, 0));
+    drain(ends[0]);
+    // With a timeout it is never restarted.
+    struct timeval long_time = {100, 0};
+    CHECK(setsockopt(ends[0], SOL_SOCKET, SO_RCVTIMEO, &long_time, sizeof long_time) == 0);
+    INTERRUPTED(recv(ends[0], c, 1, 0));
+    drain(ends[0]);
+    close(ends[0]);
+    close(ends[1]);
+    to_wake = -1;
+
+    int both[2];
+    CHECK(pipe(both) == 0);
+    to_wake = both[1];
+    INTERRUPTED(read(both[0], c, 1));
+    close(both[0]);
+    close(both[1]);
+    to_wake = -1;
+}
+
+static void children(void) {
+    int status;
+    for (int i = 0; i < 2; ++i) {
+        to_end = fork();
+        if (to_end == 0) {
+            for (;;) {
+                pause();
+            }
+        }
+        INTERRUPTED(waitpid(i == 0 ? to_end : -1, &status, 0) > 0 ? 1 : -1);
+        kill(to_end, SIGKILL);
+        while (waitpid(to_end, &status, 0) < 0 && errno == EINTR) {
+        }
+    }
+    to_end = 0;
+    INTERRUPTED((status = system("sleep 0.05"), errno = ENOTTY, status));
+    FILE* stream = popen("sleep 0.05", "r");
+    INTERRUPTED((status = pclose(stream), errno = ENOTTY, status));
+}
+
+static void never_restarted(void) {
+    struct timespec second = {1, 0}, left = {0, 0};
+    struct timeval tv = {1, 0};
+    struct epoll_event event;
+    int epfd = epoll_create1(0);
+    int ends[2];
+    CHECK(pipe(ends) == 0);
+    struct pollfd p = {ends[0], POLLIN, 0};
+    fd_set set;
+    FD_ZERO(&set);
+    FD_SET(ends[0], &set);
+    INTERRUPTED(poll(NULL, 0, 1000));
+    INTERRUPTED(poll(&p, 1, -1));
+    INTERRUPTED(ppoll(&p, 1, &second, NULL));
+    INTERRUPTED(select(ends[0] + 1, &set, NULL, NULL, &tv));
+    FD_ZERO(&set);
+    FD_SET(ends[0], &set);
+    INTERRUPTED(pselect(ends[0] + 1, &set, NULL, NULL, &second, NULL));
+    INTERRUPTED(epoll_wait(epfd, &event, 1, 1000));
+    INTERRUPTED(epoll_pwait(epfd, &event, 1, -1, NULL));
+    INTERRUPTED(nanosleep(&second, &left));
+    printf("left some: %d\n", left.tv_sec == 0 && left.tv_nsec > 500000000);
+    INTERRUPTED(clock_nanosleep(CLOCK_MONOTONIC, 0, &second, &left));
+    INTERRUPTED(clock_nanosleep(CLOCK_REALTIME, 0, &second, &left));
+    INTERRUPTED(thrd_sleep(&second, &left));
+    INTERRUPTED(usleep(900000));
+    unsigned rest;
+    INTERRUPTED((rest = sleep(2), errno = ENOTTY, rest));
+    INTERRUPTED(pause());
+    sigset_t none, alarm_only;
+    sigemptyset(&none);
+    sigemptyset(&alarm_only);
+    sigaddset(&alarm_only, SIGALRM);
+    INTERRUPTED(sigsuspend(&none));
+    sigprocmask(SIG_BLOCK, &alarm_only, NULL);
+    INTERRUPTED(sigsuspend(&none));
+    // Blocked signals end nothing.
+    int number = 0;
+    alarms();
+    REPORT(usleep(50000));
+    REPORT(sigwait(&alarm_only, &number));
+    printf("got %d, runs %d\n", number == SIGALRM, runs);
+    siginfo_t info;
+    REPORT(sigwaitinfo(&alarm_only, &info) == SIGALRM);
+    REPORT(sigtimedwait(&alarm_only, &info, &second) == SIGALRM);
+    printf("from a timer: %d\n", info.si_signo == SIGALRM);
+    no_alarms();
+    struct timespec at_once = {0, 0}, soon = {0, 10000000};
+    while (sigtimedwait(&alarm_only, NULL, &at_once) > 0) {
+    }
+    REPORT(sigtimedwait(&alarm_only, &info, &at_once));
+    REPORT(sigtimedwait(&alarm_only, &info, &soon));
+    REPORT(sigtimedwait(&alarm_only, &info, &(struct timespec){0, -1}));
+    sigprocmask(SIG_UNBLOCK, &alarm_only, NULL);
+    sigset_t other;
+    sigemptyset(&other);
+    sigaddset(&other, SIGUSR1);
+    sigprocmask(SIG_BLOCK, &other, NULL);
+    INTERRUPTED(sigtimedwait(&other, &info, &second));
+    close(epfd);
+    close(ends[0]);
+    close(ends[1]);
+}
+
+static void connections(void) {
+    int listener = socket(AF_INET, SOCK_STREAM, 0);
+    struct sockaddr_in address = {.sin_family = AF_INET};
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    socklen_t size = sizeof address;
+    CHECK(bind(listener, (struct sockaddr*)&address, size) == 0 && listen(listener, 1) == 0);
+    struct sigaction action = {.sa_handler = handler};
+    CHECK(sigaction(SIGALRM, &action, NULL) == 0);
+    INTERRUPTED(accept(listener, NULL, NULL));
+    close(listener);
+}
+
+static void show(int number) {
+    struct sigaction now;
+    memset(&now, 0, sizeof now);
+    CHECK(sigaction(number, NULL, &now) == 0);
+    const char* who = now.sa_handler == SIG_DFL               ? "default"
+                      : now.sa_handler == SIG_IGN             ? "ignored"
+                      : now.sa_handler == handler             ? "handler"
+                      : now.sa_sigaction == handler_with_info ? "handler with info"
+                                                              : "somebody's";
+    printf("%s, flags %x, masked %d\n", who, (unsigned)now.sa_flags & ~0x04000000U,
+           sigismember(&now.sa_mask, SIGUSR2));
+}
+
+static void what_is_shown(void) {
+    struct sigaction action = {.sa_sigaction = handler_with_info,
+                               .sa_flags = SA_SIGINFO | SA_RESTART | SA_NODEFER};
+    struct sigaction before;
+    sigaddset(&action.sa_mask, SIGUSR2);
+    show(SIGUSR1);
+    REPORT(sigaction(SIGUSR1, &action, NULL));
+    show(SIGUSR1);
+    raise(SIGUSR1);
+    action = (struct sigaction){.sa_handler = handler};
+    REPORT(sigaction(SIGUSR1, &action, &before));
+    printf("before: %d\n", before.sa_sigaction == handler_with_info);
+    show(SIGUSR1);
+    REPORT(signal(SIGUSR1, SIG_IGN) == handler);
+    show(SIGUSR1);
+    REPORT(signal(SIGUSR1, handler) == SIG_IGN);
+    show(SIGUSR1);
+    REPORT(siginterrupt(SIGUSR1, 1));
+    show(SIGUSR1);
+    REPORT(signal(SIGUSR1, handler) == handler);
+    show(SIGUSR1);
+    REPORT(siginterrupt(SIGUSR1, 0));
+    show(SIGUSR1);
+    REPORT(sysv_signal(SIGUSR1, handler) == handler);
+    show(SIGUSR1);
+    runs = 0;
+    raise(SIGUSR1);
+    printf("once: %d\n", runs);
+    show(SIGUSR1);
+    REPORT(sigset(SIGUSR1, handler) == SIG_DFL);
+    show(SIGUSR1);
+    REPORT(sigset(SIGUSR1, SIG_HOLD) == handler);
+    REPORT(sigset(SIGUSR1, SIG_DFL) == SIG_HOLD);
+    show(SIGUSR1);
+    REPORT(bsd_signal(SIGUSR1, handler) == SIG_DFL);
+    REPORT(sigaction(SIGKILL, &action, NULL));
+    REPORT(sigaction(0, &action, NULL));
+    REPORT(sigaction(65, &action, NULL));
+    REPORT(signal(SIGKILL, handler) == SIG_ERR);
+    REPORT(signal(-1, handler) == SIG_ERR);
+    REPORT(sigaction(SIGRTMAX, &action, &before));
+    show(SIGRTMAX);
+}
+
+int main(void) {
+    setvbuf(stdout, NULL, _IOFBF, 1 << 16);
+    unsetenv("LD_PRELOAD");
+    what_is_shown();
+    const int flags[] = {0, SA_RESTART};
+    for (int i = 0; i < 2; ++i) {
+        sigset_t none;
+        sigemptyset(&none);
+        sigprocmask(SIG_SETMASK, &none, NULL);
+        printf("--- flags %x\n", (unsigned)flags[i]);
+        install(flags[i]);
+        bytes();
+        children();
+        never_restarted();
+    }
+    connections();
+    return 0;
+}
