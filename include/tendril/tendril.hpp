@@ -15,6 +15,7 @@
 #include <tendril/fiber_local.hpp>
 #include <tendril/future.hpp>
 #include <tendril/hub.hpp>
+#include <tendril/hub_group.hpp>
 #include <tendril/inspect.hpp>
 #include <tendril/io.hpp>
 #include <tendril/latch.hpp>

@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: BSL-1.0
 #include <tendril/portal.hpp>
 
+#include "hub/hub_core.hpp"
+
 #include <cerrno>
 #include <mutex>
+#include <optional>
 #include <system_error>
 
 namespace tendril {
@@ -38,7 +41,10 @@ void calls_in_progress::close() {
 inline namespace v1 {
 
 portal::~portal() {
-    const shield to_the_end;
+    std::optional<shield> to_the_end;
+    if (detail::hub_core::current_or_null() != nullptr) { // else there is no fiber to be cancelled
+        to_the_end.emplace();
+    }
     calls_.close();
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "base/inbox.hpp"
+#include "base/shared_count.hpp"
 #include "base/single_threaded.hpp"
 #include "base/timer_queue.hpp"
 #include "fiber/overflow.hpp"
@@ -79,7 +80,8 @@ public:
     /// abandons them: their tickets become void, their joiners get an error, their stacks stay
     /// where they are. Returns how many.
     std::size_t detach_thread(time_point give_up, time_point cancel_at = never) noexcept;
-    /// Cancels every fiber but the main one; those that come later are not.
+    /// Cancels every fiber but the main one, and takes no more from other threads. Those that its
+    /// fibers spawn later are not cancelled.
     void cancel_all(const char* reason) noexcept;
     /// Which use of the hub this is; odd while a thread owns it.
     std::uint64_t generation() const noexcept {
@@ -200,6 +202,11 @@ public:
     /// Nothing else would run here while the thread blocks: no other fiber, timer or thread.
     bool has_nothing_else() const noexcept {
         return live_ == 0 && !has_guests() && timers_.size() == 0 && single_threaded();
+    }
+    /// The same, with those on their way here. Any thread; soon out of date.
+    std::size_t load() const noexcept {
+        const std::size_t arriving = arriving_.load(std::memory_order_relaxed); // first: they go on
+        return arriving + live_;
     }
     const std::uint64_t& switches() const noexcept { return switches_; }
     const hub_counters& counters() const noexcept { return counters_; }
@@ -391,7 +398,7 @@ private:
     std::uint64_t polled_at_ = 0; ///< cycle_counter()
     fiber_record* free_records_ = nullptr;
     cancel_request* spent_ = nullptr; ///< whose references are to be dropped in a fiber
-    std::size_t live_ = 0;
+    shared_count live_;
     waiter* drainers_ = nullptr;
     std::size_t draining_fibers_ = 0;
     fiber_record* sole_survivor_ = nullptr; ///< after fork: the fiber whose end is the process's
@@ -435,6 +442,7 @@ private:
     alignas(64) inbox<fiber_record> woken_;
     inbox<arrival> arrivals_;
     inbox<cancel_request> requests_;
+    std::atomic<std::size_t> arriving_{0}; ///< fibers in arrivals_, or about to be
     std::atomic<bool> sleeping_{false};
     std::atomic<std::uint64_t> generation_{0};
 };

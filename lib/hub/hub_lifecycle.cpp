@@ -102,7 +102,9 @@ bool hub_core::spawn_remote(task& t, std::size_t stack_size, std::uint64_t gener
     const std::uint64_t parent = current_hub_ != nullptr ? current_hub_->running_id() : 0;
     auto a = std::make_unique<arrival>(arrival{&t, stack_size, generation, parent, from});
     task_access::set_home(t, *this);
+    arriving_.fetch_add(1, std::memory_order_relaxed);
     if (this->generation() != generation || !arrivals_.push(a.get())) {
+        arriving_.fetch_sub(1, std::memory_order_relaxed);
         return false;
     }
     a.release();
@@ -133,6 +135,7 @@ void hub_core::accept_arrivals(arrival* first) noexcept {
             task_access::complete(*a->job);
             a->job->release();
         }
+        arriving_.fetch_sub(1, std::memory_order_relaxed);
     }
 }
 
@@ -219,6 +222,7 @@ void hub_core::run_until(time_point deadline) noexcept {
 }
 
 void hub_core::cancel_all(const char* reason) noexcept {
+    accept_arrivals(arrivals_.close());
     for_each_live([&](fiber_record& r) {
         if (r.extra->cancelled != nullptr) {
             return;
@@ -232,7 +236,7 @@ void hub_core::cancel_all(const char* reason) noexcept {
     });
 }
 
-/// Again and again, for fibers may come from other threads, or be spawned by those that end.
+/// Again and again, for those that end may spawn others.
 void hub_core::cancel_until(time_point deadline) noexcept {
     constexpr int times = 16;
     const time_point::duration part = (deadline - reactor_->now()) / times;
@@ -308,6 +312,7 @@ void hub_core::forked() {
     woken_.reopen();
     arrivals_.reopen();
     requests_.reopen();
+    arriving_.store(0, std::memory_order_relaxed);
     sleeping_.store(false, std::memory_order_relaxed);
     // The parent's other fibers are not here. Their records are not used again, because what those
     // fibers linked into somebody's list is still there.

@@ -6,6 +6,7 @@
 #include "reactor/epoll.hpp"
 #include "runtime/settings.hpp"
 #include "runtime/terminate.hpp"
+#include "runtime/thread_hub.hpp"
 
 #include <chrono>
 #include <cstdio>
@@ -170,6 +171,12 @@ hub_core& take_or_make() {
 }
 
 } // namespace
+
+void end_thread_hub() noexcept {
+    if (hub_core* const hub = hub_core::current_or_null()) {
+        give_back(*hub);
+    }
+}
 
 hub_core& make_thread_hub() {
     hub_core& hub = take_or_make();
