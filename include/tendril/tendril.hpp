@@ -13,6 +13,7 @@
 #include <tendril/export.hpp>
 #include <tendril/fiber.hpp>
 #include <tendril/fiber_local.hpp>
+#include <tendril/fiber_pool.hpp>
 #include <tendril/future.hpp>
 #include <tendril/hub.hpp>
 #include <tendril/hub_group.hpp>
@@ -27,6 +28,7 @@
 #include <tendril/select.hpp>
 #include <tendril/semaphore.hpp>
 #include <tendril/shared_mutex.hpp>
+#include <tendril/task_group.hpp>
 #include <tendril/thread_pool.hpp>
 #include <tendril/timeout.hpp>
 #include <tendril/version.hpp>

@@ -27,6 +27,8 @@ timed_out::~timed_out() = default;
 
 namespace detail {
 
+interrupted::~interrupted() = default;
+
 // ---------------------------------------------------------------------------------- to be asked
 
 /// What ends the waits of a fiber: itself being cancelled, or a scope. Neither: nothing does.
@@ -87,6 +89,9 @@ void hub_core::throw_given_up() {
         return;
     }
     const cause found = why_give_up(*running_);
+    if (found.scope != nullptr && found.scope->link != nullptr) {
+        throw interrupted(found.scope->handle, found.scope->link->reason);
+    }
     if (found.scope != nullptr) {
         throw timed_out(static_cast<const v1::timeout*>(found.scope->handle));
     }
@@ -131,6 +136,26 @@ void hub_core::scope_is_over(cancel_scope& s) noexcept {
     give_up_wait(*s.owner);
 }
 
+void hub_core::end_scope(scope_link& link, std::string reason) noexcept {
+    if (link.scope != nullptr && !link.scope->over && link.generation == generation()) {
+        link.reason = std::move(reason);
+        scope_is_over(*link.scope);
+    }
+}
+
+void end_scope(const std::shared_ptr<scope_link>& link, hub_core& home, std::string reason) {
+    if (&home == hub_core::current_or_null()) {
+        home.end_scope(*link, std::move(reason));
+        return;
+    }
+    auto request = std::make_unique<cancel_request>();
+    request->reason = std::move(reason);
+    request->scope = link;
+    if (home.cancel_remote(*request)) {
+        request.release();
+    }
+}
+
 void hub_core::enter(cancel_scope& s, time_point until) noexcept {
     s.owner = running_;
     s.outer = std::exchange(running_->extra->scopes, &s);
@@ -162,6 +187,11 @@ void hub_core::leave(cancel_scope& s) noexcept {
 /// Takes over the request. Its reference may be the last one, and must not be dropped in the
 /// midst of a switch: destructors of the program's would run there.
 void hub_core::cancel(cancel_request& request) noexcept {
+    if (request.scope != nullptr) {
+        end_scope(*request.scope, std::move(request.reason));
+        delete &request;
+        return;
+    }
     task& t = *request.job;
     fiber_record* const r = task_access::record(t);
     // An ended fiber's record may be another's. The first reason stays.

@@ -126,6 +126,7 @@ public:
     void enter(cancel_scope& s, time_point until) noexcept;
     void move_deadline(cancel_scope& s, time_point until) noexcept;
     void leave(cancel_scope& s) noexcept;
+    void end_scope(scope_link& link, std::string reason) noexcept;
     void cancel(cancel_request& request) noexcept;        ///< on this thread; takes it over
     bool cancel_remote(cancel_request& request) noexcept; ///< any thread; false: that hub has ended
     bool is_given_up() noexcept;                          ///< the running fiber

@@ -65,7 +65,9 @@ private:
     std::uint8_t before_ = 0;
 };
 
-std::string describe(const std::exception_ptr& error) {
+} // namespace
+
+std::string task_access::describe(const std::exception_ptr& error) {
     try {
         std::rethrow_exception(error);
     } catch (const std::exception& e) {
@@ -81,8 +83,6 @@ std::string describe(const std::exception_ptr& error) {
         return "an exception that is no std::exception";
     }
 }
-
-} // namespace
 
 void* allocate_task(std::size_t size) {
     if (hub_core* hub = hub_core::current_or_null(); hub != nullptr) {

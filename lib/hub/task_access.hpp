@@ -46,6 +46,16 @@ struct task_access {
     static void unwatch(task& t, watcher& w) noexcept; ///< afterwards nobody is telling it either
     static void report_uncollected(task& t) noexcept;
     static bool report_failure(task& t) noexcept; ///< false if there was none
+    static std::string describe(const std::exception_ptr& error);
+
+    // For a group, which owns a task too, and keeps the error if it did not just end by being
+    // cancelled.
+    static void add_owner(task& t) noexcept {
+        t.references_.fetch_add(1, std::memory_order_relaxed);
+    }
+    static bool failed(const task& t) noexcept { return t.error_ != nullptr && !t.quiet_; }
+    static void keep_quiet(task& t, bool quiet) noexcept { t.quiet_ = quiet; }
+    static const std::exception_ptr& error(const task& t) noexcept { return t.error_; }
 
     static constexpr std::uint8_t locked = 1;
     static constexpr std::uint8_t done = 2;

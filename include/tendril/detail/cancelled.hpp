@@ -46,4 +46,24 @@ private:
 };
 
 } // namespace v1
+
+namespace detail {
+
+/// What ends the body of a task group.
+class TENDRIL_EXPORT interrupted : public cancelled {
+public:
+    interrupted(const void* of, const std::string& reason)
+        : cancelled(reason)
+        , of_(of) {}
+    interrupted(const interrupted&) = default;
+    interrupted& operator=(const interrupted&) = default;
+    ~interrupted() override;
+
+    const void* of() const noexcept { return of_; }
+
+private:
+    const void* of_;
+};
+
+} // namespace detail
 } // namespace tendril

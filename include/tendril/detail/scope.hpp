@@ -30,11 +30,10 @@ protected:
     void move_deadline(std::chrono::steady_clock::time_point until);
     bool is_over() const noexcept;      ///< its time has come
     bool ended_a_wait() const noexcept; ///< and some wait noticed
+    cancel_scope& get() const noexcept;
 
 private:
     static constexpr std::size_t size = 96;
-
-    cancel_scope& get() const noexcept;
 
     alignas(8) unsigned char storage_[size];
 };

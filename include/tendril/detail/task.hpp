@@ -197,6 +197,13 @@ TENDRIL_EXPORT void launch(task& t, const spawn_options& options, const hub* on,
 /// Likewise, on the calling thread's hub, with nothing but defaults.
 TENDRIL_EXPORT void launch(task& t);
 
+class group_core;
+struct group_membership;
+
+/// Likewise, as a member of a group.
+TENDRIL_EXPORT void launch(task& t, const spawn_options& options, const hub* on,
+                           const group_membership& in);
+
 /// Inlined into the program's function also where nothing else is, so that it is the one that dumps
 /// name.
 struct spawner {
@@ -223,6 +230,15 @@ struct spawner {
                                                                                 Args&&... args) {
         auto handle = make(std::forward<Function>(function), std::forward<Args>(args)...);
         launch(*handle.task_);
+        return handle;
+    }
+
+    template <typename Function, typename... Args>
+    static fiber_of<Function, Args...> spawn_in(const group_membership& in,
+                                                const spawn_options& options, const hub* on,
+                                                Function&& function, Args&&... args) {
+        auto handle = make(std::forward<Function>(function), std::forward<Args>(args)...);
+        launch(*handle.task_, options, on, in);
         return handle;
     }
 
