@@ -17,6 +17,7 @@ struct cancel_scope : timer {
     bool shields = false;         ///< what lies further out does not reach in
     bool over = false;            ///< a limit's
     bool noticed = false;         ///< a wait ended because of it
+    unsigned uncaught = 0;        ///< exceptions on their way when it was entered
 };
 
 /// That a fiber is cancelled. On its way there it is in the inbox of the fiber's hub.
