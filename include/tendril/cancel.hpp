@@ -15,7 +15,8 @@ inline namespace v1 {
 /// is left behind. These are no cancellation points:
 /// - waits that need not wait, such as a read of what is there already;
 /// - mutex::lock and its kin, and locking again at the end of condition_variable::wait;
-/// - any wait while the stack unwinds, so in destructors that run because of an exception;
+/// - any wait while the stack unwinds, so in destructors that run because of an exception (but for
+///   a timeout that begins and is caught in the destructor: that ends waits);
 /// - waits within a `shield`.
 ///
 /// A function marked noexcept, as destructors are, in which a wait throws ends the program, as

@@ -13,6 +13,11 @@ inline namespace v1 {
 namespace net {
 
 /// A transfer that failed. What was transferred before is not undone.
+///
+/// One that ended because the fiber is cancelled, or a `timeout` around it is over, throws
+/// `cancelled` or `timed_out` instead, which do not tell how much was transferred: such a stream is
+/// to be closed. Who wants to go on after a time limit gives it as the call's deadline, whose
+/// transfer_error (ETIMEDOUT) tells.
 class TENDRIL_EXPORT transfer_error : public std::system_error {
 public:
     transfer_error(int error, const std::string& doing, std::size_t transferred)

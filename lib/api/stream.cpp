@@ -152,9 +152,8 @@ std::size_t stream::send_file(int file, off_t offset, std::size_t count, deadlin
         const ssize_t n =
             detail::io::sendfile(native_handle(), file, &offset, count - done, MSG_NOSIGNAL, o);
         if (n < 0) {
-            throw transfer_error(static_cast<int>(-n),
-                                 doing(("send file " + std::to_string(file) + " to").c_str()),
-                                 done);
+            throw_transfer(static_cast<int>(-n),
+                           doing(("send file " + std::to_string(file) + " to").c_str()), done);
         }
         if (n == 0) {
             break;

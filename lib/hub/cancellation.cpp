@@ -39,30 +39,31 @@ struct hub_core::cause {
     explicit operator bool() const noexcept { return request != nullptr || scope != nullptr; }
 };
 
-/// The outermost one counts, as far as no shield is in between.
-hub_core::cause hub_core::why_give_up(const fiber_record& r) noexcept {
+/// The outermost one counts, as far as no shield is in between. An exception on its way up the
+/// stack runs destructors, out of which nothing may be thrown: then only scopes within these count,
+/// which were entered when as many exceptions were on their way.
+hub_core::cause hub_core::why_give_up(const fiber_record& r, unsigned uncaught) noexcept {
     cause found;
     for (cancel_scope* s = r.extra->scopes; s != nullptr; s = s->outer) {
-        if (s->over) {
+        if (s->over && s->uncaught == uncaught) {
             found.scope = s;
         }
         if (s->shields) {
             return found;
         }
     }
-    if (r.extra->cancelled != nullptr) {
+    if (r.extra->cancelled != nullptr && uncaught == 0) {
         found = {r.extra->cancelled, nullptr};
     }
     return found;
 }
 
-/// Before the running fiber waits, when something on this hub was cancelled. An exception on its
-/// way up the stack runs destructors, out of which nothing may be thrown.
+/// Before the running fiber waits, when something on this hub was cancelled.
 bool hub_core::must_give_up(const wait_reason& why, ticket t) noexcept {
-    if (!why.cancellable || cells_.exceptions->uncaught != 0) {
+    if (!why.cancellable) {
         return false;
     }
-    const cause found = why_give_up(*running_);
+    const cause found = why_give_up(*running_, cells_.exceptions->uncaught);
     if (!found || !withdraw(t)) { // what another thread has given already is taken
         return false;
     }
@@ -79,16 +80,12 @@ void hub_core::notice() noexcept {
 }
 
 bool hub_core::is_given_up() noexcept {
-    return given_up_ != 0 && cells_.exceptions->uncaught == 0 &&
-           static_cast<bool>(why_give_up(*running_));
+    return given_up_ != 0 && static_cast<bool>(why_give_up(*running_, cells_.exceptions->uncaught));
 }
 
 void hub_core::throw_given_up() {
     throw_if_deadlocked();
-    if (cells_.exceptions->uncaught != 0) {
-        return;
-    }
-    const cause found = why_give_up(*running_);
+    const cause found = why_give_up(*running_, cells_.exceptions->uncaught);
     if (found.scope != nullptr && found.scope->link != nullptr) {
         throw interrupted(found.scope->handle, found.scope->link->reason);
     }
@@ -120,7 +117,7 @@ void hub_core::give_up_wait(fiber_record& r) noexcept {
         !r.waiting->cancellable) {
         return;
     }
-    const cause found = why_give_up(r);
+    const cause found = why_give_up(r, r.waiting->uncaught);
     if (found && wake_up({&r, word}, wake::cancelled) && found.scope != nullptr) {
         found.scope->noticed = true;
     }
@@ -159,6 +156,7 @@ void end_scope(const std::shared_ptr<scope_link>& link, hub_core& home, std::str
 void hub_core::enter(cancel_scope& s, time_point until) noexcept {
     s.owner = running_;
     s.outer = std::exchange(running_->extra->scopes, &s);
+    s.uncaught = cells_.exceptions->uncaught;
     s.fires = timer_of::scope;
     move_deadline(s, until);
 }
@@ -204,12 +202,21 @@ void hub_core::cancel(cancel_request& request) noexcept {
     }
 }
 
+/// In whatever fiber comes by; what ends with a last reference may wait, also when that fiber is
+/// cancelled.
 void hub_core::drop_spent_requests() noexcept {
+    if (spent_ == nullptr) {
+        return;
+    }
+    cancel_scope shield;
+    shield.shields = true;
+    enter(shield, never);
     while (cancel_request* const request = spent_) {
         spent_ = request->next;
         request->job->release();
         delete request;
     }
+    leave(shield);
 }
 
 /// As long as it is still the running fiber, if it ran.

@@ -20,6 +20,7 @@ struct cancel_scope : timer {
     bool shields = false;              ///< what lies further out does not reach in
     bool over = false;                 ///< a limit's
     bool noticed = false;              ///< a wait ended because of it
+    unsigned uncaught = 0;             ///< exceptions on their way when it was entered
 };
 
 /// The way to a scope that others may end, for the body of a task group. Looked into only on the

@@ -91,7 +91,7 @@ time_point hub_core::before_endless_sleep() noexcept {
 /// True: the main fiber goes on, and learns of it. Whether or not its wait can be cancelled.
 bool hub_core::deadlock(fiber_record& main) noexcept {
     const ticket wait{&main, main.word.load(std::memory_order_acquire)};
-    if (main.waiting->unwinding) {
+    if (main.waiting->uncaught != 0) {
         if (std::exchange(printed_, wait.value) != wait.value) {
             print_deadlock();
         }

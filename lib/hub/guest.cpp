@@ -34,7 +34,7 @@ wake hub_core::park_guest(ticket t, const wait_reason& why, time_point deadline)
         return wake::cancelled;
     }
     wait_reason reason = why;
-    reason.cancellable = why.cancellable && cells_.exceptions->uncaught == 0;
+    reason.uncaught = cells_.exceptions->uncaught;
     ++counters_.waits[static_cast<std::size_t>(why.kind)];
     self.waiting = &reason;
     if (deadline != never) {

@@ -288,8 +288,7 @@ wake hub_core::park(ticket t, const wait_reason& why, time_point deadline) noexc
     self.waiting = &why;
     if (cells_.exceptions->uncaught != 0) [[unlikely]] {
         unwinding = why;
-        unwinding.cancellable = false;
-        unwinding.unwinding = true;
+        unwinding.uncaught = cells_.exceptions->uncaught;
         self.waiting = &unwinding;
     }
     if (deadline != never) {

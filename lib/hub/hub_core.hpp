@@ -301,7 +301,7 @@ private:
     }
 
     struct cause;
-    static cause why_give_up(const fiber_record& r) noexcept;
+    static cause why_give_up(const fiber_record& r, unsigned uncaught) noexcept;
     bool must_give_up(const wait_reason& why, ticket t) noexcept;
     void end_unbegun(fiber_record& r) noexcept;
     void drop_spent_requests() noexcept;

@@ -34,7 +34,7 @@ struct wait_reason {
     const void* object = nullptr; ///< its address, appended when not null
     bool cancellable = true;      ///< cancellation and timeouts of the fiber end it
     bool owned = false;           ///< `object` begins with a word that says who holds it
-    bool unwinding = false;       ///< an exception is on its way: nothing can be thrown
+    unsigned uncaught = 0;        ///< exceptions on their way when it began
     interruption by_signals = interruption::none;
     std::uint64_t since = 0; ///< with by_signals: the hub's switches() when it began
 };

@@ -8,11 +8,13 @@
 #include <chrono>
 #include <memory>
 #include <optional>
+#include <stdexcept>
 #include <string>
 #include <sys/wait.h>
 #include <system_error>
 #include <unistd.h>
 #include <utility>
+#include <vector>
 
 namespace {
 
@@ -169,6 +171,58 @@ TEST(Timeout, ACancelledFiberIsCancelledWhateverItsTimeouts) {
     f.cancel();
     f.join();
     EXPECT_TRUE(right);
+}
+
+/// An exception is on its way: what began before it must not throw, what begins and ends in the
+/// destructor may.
+TEST(Timeout, InADestructorDuringUnwindingItEndsWhatIsWithin) {
+    struct tries_at_its_end {
+        std::vector<std::string>& seen;
+        ~tries_at_its_end() {
+            if (!move_on_after(1ms, [] { sleep_for(1h); })) {
+                seen.emplace_back("within");
+            }
+            sleep_for(1ms); // the one around it does not reach here
+            try {
+                const timeout limit(1h);
+                const tendril::shield protects;
+                sleep_for(1ms);
+                throw std::runtime_error("another");
+            } catch (const std::runtime_error&) {
+                seen.emplace_back("went on");
+            }
+        }
+    };
+    std::vector<std::string> seen;
+    const timeout around(2ms);
+    try {
+        const tries_at_its_end first{seen};
+        const tries_at_its_end second{seen};
+        sleep_for(1h);
+    } catch (const timed_out& t) {
+        EXPECT_TRUE(t.is(around));
+        seen.emplace_back("around");
+    }
+    EXPECT_EQ(seen, (std::vector<std::string>{"within", "went on", "within", "went on", "around"}));
+}
+
+TEST(Timeout, AParkedWaitInADestructorDuringUnwindingEndsToo) {
+    bool ended = false;
+    auto f = spawn([&] {
+        struct waits_at_its_end {
+            bool& ended;
+            ~waits_at_its_end() {
+                const auto until = std::chrono::steady_clock::now() + 5ms;
+                ended = !tendril::move_on_at(until, [] { tendril::event().wait(); });
+            }
+        };
+        const waits_at_its_end w{ended};
+        sleep_for(1h);
+    });
+    yield();
+    f.cancel();
+    f.join();
+    EXPECT_TRUE(ended);
 }
 
 TEST(Timeout, GoesOnInTheChildOfAFork) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 // What is wrong has a defined answer; and what becomes of those who wait when their thread ends.
 #include <tendril/barrier.hpp>
+#include <tendril/cancel.hpp>
 #include <tendril/channel.hpp>
 #include <tendril/condition_variable.hpp>
 #include <tendril/event.hpp>
@@ -21,6 +22,7 @@
 #include <cstdlib>
 #include <memory>
 #include <mutex>
+#include <stdexcept>
 #include <system_error>
 #include <thread>
 
@@ -114,6 +116,17 @@ TEST(Misuse, JoiningOneself) {
     f.join();
 }
 
+TEST(Misuse, GettingTwice) {
+    fiber<int> f = spawn([] { return 1; });
+    EXPECT_EQ(f.get(), 1);
+    EXPECT_THROW(f.get(), std::logic_error);
+    f.join(); // no harm
+    fiber<void> fails = spawn([] { throw std::out_of_range("far"); });
+    EXPECT_THROW(fails.get(), std::out_of_range);
+    EXPECT_THROW(fails.get(), std::logic_error);
+    expect_error(EINVAL, [] { fiber<int>().get(); });
+}
+
 TEST(Misuse, UsingAnEndOfNoChannel) {
     sender<int> to;
     receiver<int> from;
@@ -175,6 +188,27 @@ TEST_F(MisuseDeath, UnlockingInADestructorWhatOneDoesNotHold) {
             const std::lock_guard<mutex> lock(m, std::adopt_lock);
         },
         "unlock by another than its owner of mutex 0x[0-9a-f]+: Operation not permitted");
+}
+
+/// A destructor that waits in a cancelled fiber, not because of an exception, must be shielded.
+TEST_F(MisuseDeath, WaitingInADestructorOfACancelledFiber) {
+    struct waits_at_its_end {
+        ~waits_at_its_end() { this_fiber::sleep_for(milliseconds(1)); }
+    };
+    EXPECT_DEATH(
+        {
+            fiber<void> f = spawn({"careless"}, [] {
+                const waits_at_its_end w;
+                try {
+                    event().wait();
+                } catch (const cancelled&) {
+                }
+            });
+            this_fiber::yield();
+            f.cancel("enough");
+            f.join();
+        },
+        "tendril: terminate in fiber #[0-9]+ \"careless\", which was cancelled: enough");
 }
 
 /// A program ends, with its static objects, although fibers wait; as it would with threads.
