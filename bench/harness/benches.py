@@ -60,6 +60,18 @@ def sync(machine):
     return report
 
 
+def guest(machine):
+    report = Report("guest", "one yield among 2 and 1,000 fibers of Boost.Fiber's, on a hub; floor: "
+                    "its own round_robin")
+    for case in ("2", "1000"):
+        samples = interleave(report, machine, case, {
+            "floor": ours(machine, "guest_bench", "floor", case),
+            "tendril": ours(machine, "guest_bench", "tendril", case),
+        })
+        add_rows(report, case, samples, "floor", {("tendril", "time"): 1.1})
+    return report
+
+
 def sleepers(machine):
     report = Report("sleepers", "100,000 fibers each sleep gauss(10 ms, 1 ms); floor: asyncio gather")
     path = machine.build / "bench" / "sleeps"
@@ -160,6 +172,7 @@ ALL = {
     "switch": switch,
     "spawn": spawn,
     "sync": sync,
+    "guest": guest,
     "sleepers": sleepers,
     "parked": parked,
     "echo": echo,

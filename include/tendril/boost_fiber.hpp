@@ -81,15 +81,18 @@ public:
     // What boost::fibers::scheduler calls; not for programs.
 
     void awakened(boost::fibers::context* fiber) noexcept override {
-        detail::guest_fiber& guest = known(fiber);
-        if (&guest == &running()) { // launch::dispatch switches first, and says it afterwards
+        if (left_ != nullptr && fiber == left_->context) { // it has only yielded
+            left_ = nullptr;
+        } else if (&known(fiber) == &running()) {
+            // launch::dispatch switches first, and says it afterwards.
             if (hub_fiber_runs()) {
                 refuse(
                     "a Tendril fiber starts a Boost fiber by launch::dispatch; use launch::post");
             }
             switched(known(boost::fibers::context::active()));
         }
-        push(*fiber);
+        fiber->ready_link(ready_);
+        can_run();
     }
 
     boost::fibers::context* pick_next() noexcept override {
@@ -104,12 +107,13 @@ public:
         if (ready_.empty()) {
             return nullptr;
         }
-        boost::fibers::context& next = ready_.front();
-        ready_.pop_front();
-        switched(adopted(next));
-        if (&from != &idle_guest && &from != &main_guest &&
-            !static_cast<boost::fibers::context*>(from.context)->worker_is_linked()) {
-            end(from); // it has left its scheduler's list, the first of its last steps
+        boost::fibers::context& next = take_ready();
+        detail::guest_fiber& to = adopted(next);
+        switched(to);
+        look_whether_left_ended();
+        left_ = &from;
+        if (&to == &idle_guest) { // where Boost destroys its objects of fibers that ended
+            look_whether_left_ended();
         }
         return &next;
     }
@@ -124,7 +128,7 @@ public:
 
 private:
     /// Lives as long as Boost's object for the fiber, which may be longer than the algorithm.
-    struct properties final : boost::fibers::fiber_properties {
+    struct alignas(64) properties final : boost::fibers::fiber_properties {
         properties(boost::fibers::context* fiber, hub_algorithm* algorithm) noexcept
             : fiber_properties(fiber)
             , owner(algorithm) {
@@ -139,9 +143,30 @@ private:
         std::terminate();
     }
 
-    void push(boost::fibers::context& fiber) noexcept {
-        fiber.ready_link(ready_);
-        can_run();
+    /// The dispatcher costs as much as some switches, and need not run in each round.
+    boost::fibers::context& take_ready() noexcept {
+        boost::fibers::context* first = &ready_.front();
+        ready_.pop_front();
+        if (first == idle_guest.context && !ready_.empty() && may_pass_idle()) {
+            first->ready_link(ready_);
+            first = &ready_.front();
+            ready_.pop_front();
+        }
+        if (!ready_.empty()) { // needed when that one is switched to
+            __builtin_prefetch(&adopted(ready_.front()));
+        }
+        return *first;
+    }
+
+    void look_whether_left_ended() noexcept {
+        detail::guest_fiber* const guest = std::exchange(left_, nullptr);
+        if (guest == nullptr || guest == &idle_guest || guest == &main_guest) {
+            return;
+        }
+        // A fiber leaves its scheduler's list as the first of its last steps.
+        if (!static_cast<boost::fibers::context*>(guest->context)->worker_is_linked()) {
+            end(*guest);
+        }
     }
 
     /// Of a fiber that came here before.
@@ -188,6 +213,7 @@ private:
         }
     }
 
+    detail::guest_fiber* left_ = nullptr; ///< was switched from last, unless it can run
     boost::fibers::context* const main_ = boost::fibers::context::active();
     boost::fibers::scheduler::ready_queue_type ready_;
 };

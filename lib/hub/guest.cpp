@@ -6,6 +6,7 @@
 // while a guest runs, given_up_ is never 0, and the next switch is always one that checks.
 #include <tendril/detail/guest.hpp>
 
+#include "base/cycle_counter.hpp"
 #include "hub/fiber_values.hpp"
 #include "hub/hub_core.hpp"
 
@@ -102,8 +103,11 @@ guests::guests() {
     hub.main_.stk = nullptr;
     hub.main_.context.handle = &main_guest;
     running_ = &main_guest;
+    hub_runs_ = &hub.running_;
+    exceptions_ = reinterpret_cast<guest_exceptions*>(hub.cells_.exceptions);
+    error_ = hub.cells_.error;
     hub.guests_ = this;
-    hub.guest_begins(check_at_);
+    watch();
 }
 
 guests::~guests() {
@@ -122,10 +126,6 @@ guests::~guests() {
     hub.void_tickets(*idle_guest.record);
     hub.recycle(*idle_guest.record);
     hub.guests_ = nullptr;
-}
-
-bool guests::hub_fiber_runs() const noexcept {
-    return hub_->running_ != running_->record;
 }
 
 void guests::begin(guest_fiber& guest) {
@@ -147,24 +147,21 @@ void guests::end(guest_fiber& guest) noexcept {
     r.context.handle = nullptr;
     hub_->recycle(r);
     --living_;
+    ++ended_;
 }
 
-void guests::switched(guest_fiber& to) noexcept {
-    guest_fiber& from = *std::exchange(running_, &to);
-    hub_core& hub = *hub_;
-    exception_globals& exceptions = *hub.cells_.exceptions;
-    from.caught = exceptions.caught;
-    from.uncaught = exceptions.uncaught;
-    from.error = *hub.cells_.error;
-    exceptions.caught = to.caught;
-    exceptions.uncaught = to.uncaught;
-    *hub.cells_.error = to.error;
-    hub.running_ = to.record;
-    if (&to == &idle_guest) {
-        hub.guest_ends(check_at_);
+/// While a guest runs, all that it does in the hub is noticed.
+void guests::watch() noexcept {
+    if (running_ == &idle_guest) {
+        hub_->guest_ends(check_at_);
     } else {
-        hub.guest_begins(check_at_);
+        hub_->guest_begins(check_at_);
     }
+}
+
+bool guests::may_pass_idle() const noexcept {
+    return ended_ == 0 && !notified_.load(std::memory_order_relaxed) && hub_->ready_.empty() &&
+           hub_->backlog_.empty() && cycle_counter() - idle_at_ < cycles_per_millisecond / 64;
 }
 
 void guests::turn() noexcept {
@@ -173,6 +170,15 @@ void guests::turn() noexcept {
             std::exchange(hub_->ended_values_, hub_->ended_values_->next));
     }
     hub_->yield();
+    idle_looked();
+}
+
+/// A call of notify() in between is not lost: before it waits again, the idle guest looks at what
+/// others have woken.
+void guests::idle_looked() noexcept {
+    ended_ = 0;
+    idle_at_ = cycle_counter();
+    notified_.exchange(false, std::memory_order_seq_cst);
 }
 
 void guests::wait(std::chrono::steady_clock::time_point until) noexcept {
@@ -185,15 +191,13 @@ void guests::wait(std::chrono::steady_clock::time_point until) noexcept {
     waiting_.store(t.value, std::memory_order_seq_cst);
     if (!notified_.exchange(false, std::memory_order_seq_cst) || !hub_core::withdraw(t)) {
         hub_->park(t, {wait_kind::other, "Boost.Fiber fibers", -1, nullptr, false}, until);
-        notified_.exchange(false, std::memory_order_seq_cst);
     }
+    idle_looked();
     waiting_.store(0, std::memory_order_relaxed);
 }
 
-void guests::can_run() noexcept {
-    if (const std::uint64_t t = waiting_.load(std::memory_order_relaxed); t != 0) {
-        hub_core::wake_up({idle_guest.record, t}, wake::ready);
-    }
+void guests::end_wait() noexcept {
+    hub_core::wake_up({idle_guest.record, waiting_.load(std::memory_order_relaxed)}, wake::ready);
 }
 
 void guests::notify() noexcept {

@@ -159,16 +159,17 @@ TEST(BoostFiber, SleepsInOrder) {
     with_guests([] {
         std::string woken;
         std::vector<bf::fiber> sleepers;
-        for (const int ms : {30, 10, 20}) {
-            sleepers.push_back(start([&woken, ms] {
-                boost::this_fiber::sleep_for(std::chrono::milliseconds(ms));
-                woken += static_cast<char>('0' + ms / 10);
+        const auto now = std::chrono::steady_clock::now();
+        for (const int ms : {9, 3, 6}) {
+            sleepers.push_back(start([&woken, now, ms] {
+                boost::this_fiber::sleep_until(now + std::chrono::milliseconds(ms));
+                woken += static_cast<char>('0' + ms);
             }));
         }
         for (auto& f : sleepers) {
             f.join();
         }
-        EXPECT_EQ(woken, "123");
+        EXPECT_EQ(woken, "369");
     });
 }
 
@@ -320,8 +321,12 @@ TEST(BoostFiber, MainFlowWaitsInEither) {
                 tendril::this_fiber::sleep_for(200us);
             }
         });
-        start([] { boost::this_fiber::sleep_for(5ms); }).join(); // in Boost.Fiber
-        EXPECT_GT(ticks, 1);
+        start([&] { // in Boost.Fiber
+            while (ticks < 5) {
+                boost::this_fiber::sleep_for(200us);
+            }
+        })
+            .join();
         auto boost_fiber = start([&] {
             boost::this_fiber::sleep_for(2ms);
             stop = true;
@@ -653,13 +658,16 @@ TEST(BoostFiber, TimeoutsEndWaits) {
         }));
         fibers.push_back(start([&] {
             tendril::mutex mutex;
+            tendril::event holds, end;
             auto holder = spawn([&] {
                 const std::lock_guard<tendril::mutex> lock(mutex);
-                tendril::this_fiber::sleep_for(10ms);
+                holds.set();
+                end.wait();
             });
-            tendril::this_fiber::sleep_for(1ms);
+            holds.wait();
             EXPECT_FALSE(mutex.try_lock_for(1ms));
             EXPECT_FALSE(holder.join_for(1ms));
+            end.set();
             holder.join();
         }));
         for (auto& f : fibers) {
@@ -806,15 +814,17 @@ TEST(BoostFiber, HubsAreUsedAgain) {
 TEST(BoostFiber, OnlyTheOneThatForksGoesOn) {
     with_guests([] {
         bool other_ran = false;
+        tendril::event go;
         auto waits = start([&] {
-            tendril::this_fiber::sleep_for(20ms);
+            go.wait();
             other_ran = true;
         });
         start([&] {
             tendril::this_fiber::sleep_for(1ms);
             const pid_t child = ::fork();
             if (child == 0) {
-                tendril::this_fiber::sleep_for(30ms);
+                go.set();
+                tendril::this_fiber::sleep_for(1ms);
                 boost::this_fiber::sleep_for(1ms);
                 int answer = spawn([] { return 3; }).get();
                 auto more = start([&] { ++answer; });
@@ -825,6 +835,7 @@ TEST(BoostFiber, OnlyTheOneThatForksGoesOn) {
             EXPECT_EQ(::waitpid(child, &status, 0), child);
             EXPECT_TRUE(WIFEXITED(status));
             EXPECT_EQ(WEXITSTATUS(status), 4);
+            go.set();
         }).join();
         waits.join();
         spawn([] { // its child has no Boost fibers
