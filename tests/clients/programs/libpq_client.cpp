@@ -1,0 +1,238 @@
+// SPDX-License-Identifier: BSL-1.0
+#include "client.hpp"
+
+#include <libpq-fe.h>
+
+namespace {
+
+using client::require;
+
+constexpr int connections = 200;
+
+class connection {
+public:
+    explicit connection(const std::string& more = "")
+        : handle_(PQconnectdb((client::address + (" " + more)).c_str())) {
+        require(PQstatus(handle_) == CONNECTION_OK, PQerrorMessage, handle_);
+    }
+    connection(const connection&) = delete;
+    ~connection() { PQfinish(handle_); }
+    PGconn* get() const noexcept { return handle_; }
+
+    /// The first value of the result.
+    std::string ask(const char* query) const {
+        PGresult* result = PQexec(handle_, query);
+        const auto status = PQresultStatus(result);
+        std::string value =
+            status == PGRES_TUPLES_OK && PQntuples(result) > 0 ? PQgetvalue(result, 0, 0) : "";
+        PQclear(result);
+        require(status == PGRES_TUPLES_OK || status == PGRES_COMMAND_OK, PQerrorMessage, handle_);
+        return value;
+    }
+
+private:
+    PGconn* handle_;
+};
+
+/// Each fiber has its connection open before any begins to ask.
+template <typename Function>
+double at_once(client::in_progress& asking, Function function) {
+    tendril::latch connected(connections);
+    std::chrono::steady_clock::time_point start;
+    client::in_fibers(connections, [&](int) {
+        const connection c;
+        connected.arrive_and_wait();
+        if (start == std::chrono::steady_clock::time_point()) {
+            start = std::chrono::steady_clock::now();
+        }
+        asking([&] { function(c); });
+    });
+    return client::seconds_since(start);
+}
+
+/// 200 fibers ask for 0.1 s. On a machine too busy to send that many queries in that time they
+/// could not overlap; a longer sleep then shows whether they do.
+void sleeps() {
+    for (const char* query :
+         {"select pg_sleep(0.1)", "select pg_sleep(1)", "select pg_sleep(10)"}) {
+        client::in_progress asking;
+        const double seconds = at_once(asking, [&](const connection& c) { c.ask(query); });
+        if (asking.most() == connections) {
+            std::printf("%s: %d at once\n", query, asking.most());
+            std::fprintf(stderr, "%s: %.3f s\n", query, seconds);
+            return;
+        }
+    }
+    throw std::runtime_error("not all at once");
+}
+
+/// None can answer before the server says that it has all 200 queries.
+void locks() {
+    const connection holder, observer;
+    holder.ask("select pg_advisory_lock(1)");
+    auto observing = tendril::spawn([&] {
+        while (observer.ask(
+                   "select count(*) from pg_locks where locktype = 'advisory' and not granted") !=
+               std::to_string(connections)) {
+        }
+        holder.ask("select pg_advisory_unlock(1)");
+    });
+    client::in_progress asking;
+    at_once(asking, [](const connection& c) { c.ask("select pg_advisory_lock_shared(1)"); });
+    observing.get();
+    std::printf("%d at once\n", asking.most());
+}
+
+void copy() {
+    require(client::argument_count == 1, "how many MiB?");
+    const std::size_t rows = std::strtoul(client::arguments[0], nullptr, 10) << 10;
+    constexpr std::size_t row_size = 1024;
+    const connection c;
+    c.ask("create temporary table rows (text text)");
+    PQclear(PQexec(c.get(), "copy rows from stdin"));
+    std::string row(row_size, '\n');
+    unsigned seed = 1;
+    for (std::size_t i = 0; i < rows; ++i) {
+        client::fill(row.data(), row_size - 1, seed);
+        require(PQputCopyData(c.get(), row.data(), static_cast<int>(row_size)) == 1, PQerrorMessage,
+                c.get());
+    }
+    require(PQputCopyEnd(c.get(), nullptr) == 1, PQerrorMessage, c.get());
+    PGresult* end = PQgetResult(c.get());
+    require(PQresultStatus(end) == PGRES_COMMAND_OK, PQerrorMessage, c.get());
+    PQclear(end);
+    require(PQgetResult(c.get()) == nullptr, "more than one result");
+
+    // A heap scan returns the rows of a temporary table in the order in which they came.
+    PQclear(PQexec(c.get(), "copy rows to stdout"));
+    char* got = nullptr;
+    std::size_t count = 0;
+    int size = 0;
+    for (seed = 1; (size = PQgetCopyData(c.get(), &got, 0)) > 0; ++count) {
+        client::fill(row.data(), row_size - 1, seed);
+        require(static_cast<std::size_t>(size) == row_size &&
+                    std::memcmp(got, row.data(), row_size) == 0,
+                "another row than was sent");
+        PQfreemem(got);
+    }
+    require(size == -1, PQerrorMessage, c.get());
+    std::printf("%zu rows in, %zu rows out\n", rows, count);
+}
+
+/// A fiber asks for an hour; another one takes the question back. Both calls block.
+void cancel() {
+    const connection c, observer;
+    auto asking = tendril::spawn([&] {
+        PGresult* result = PQexec(c.get(), "select pg_sleep(3600)");
+        const std::string state = PQresultErrorField(result, PG_DIAG_SQLSTATE);
+        PQclear(result);
+        return state;
+    });
+    const std::string active = "select count(*) from pg_stat_activity where state = 'active' and "
+                               "wait_event = 'PgSleep' and pid = " +
+                               std::to_string(PQbackendPID(c.get()));
+    while (observer.ask(active.c_str()) != "1") {
+    }
+    PGcancel* cancel = PQgetCancel(c.get());
+    char error[256] = "";
+    require(PQcancel(cancel, error, sizeof error) == 1, error);
+    PQfreeCancel(cancel);
+    std::printf("cancelled: %s\n", asking.get().c_str());
+    std::printf("afterwards: %s\n", c.ask("select 6 * 7").c_str());
+}
+
+void notices() {
+    const connection c;
+    PQsetNoticeProcessor(
+        c.get(), [](void*, const char* message) { std::printf("%s", message); }, nullptr);
+    c.ask("do $$ begin raise notice 'climbing'; end $$");
+
+    // Another session's notification: the fiber waits for the socket, as libpq's manual shows.
+    const connection listener;
+    listener.ask("listen tendril");
+    auto hearing = tendril::spawn([&] {
+        PGnotify* heard = nullptr;
+        while (PQconsumeInput(listener.get()) == 1 &&
+               (heard = PQnotifies(listener.get())) == nullptr) {
+            fd_set set;
+            FD_ZERO(&set);
+            FD_SET(PQsocket(listener.get()), &set);
+            require(select(PQsocket(listener.get()) + 1, &set, nullptr, nullptr, nullptr) == 1,
+                    "select");
+        }
+        require(heard != nullptr, PQerrorMessage, listener.get());
+        std::printf("notified: %s\n", heard->extra);
+        PQfreemem(heard);
+    });
+    c.ask("notify tendril, 'from another session'");
+    hearing.get();
+}
+
+void tls() {
+    client::in_fibers(20, [](int i) {
+        const connection c;
+        require(PQsslInUse(c.get()) == 1, "no TLS");
+        const std::string query = "select " + std::to_string(i) + " + length(repeat('x', 1000000))";
+        require(c.ask(query.c_str()) == std::to_string(1000000 + i), "wrong sum");
+        require(c.ask("select repeat('tendril', 100000)").size() == 700000, "wrong size");
+    });
+    std::printf("20 sessions in TLS\n");
+}
+
+/// A port that accepts and then says nothing; libpq's own time limit ends that.
+void timeout() {
+    tendril::net::tcp_listener silent = tendril::net::tcp_listener::listen("127.0.0.1:0");
+    const std::string where = "host=127.0.0.1 connect_timeout=2 sslmode=disable user=x port=" +
+                              std::to_string(silent.local().port());
+    client::in_fibers(20, [&](int) {
+        PGconn* c = PQconnectdb(where.c_str());
+        const std::string error = PQerrorMessage(c);
+        const bool failed = PQstatus(c) == CONNECTION_BAD;
+        PQfinish(c);
+        require(failed && error.find("timeout expired") != std::string::npos, error);
+    });
+    const connection c;
+    c.ask("set statement_timeout = 50");
+    PGresult* result = PQexec(c.get(), "select pg_sleep(3600)");
+    std::printf("20 timeouts; statement: %s\n", PQresultErrorField(result, PG_DIAG_SQLSTATE));
+    PQclear(result);
+}
+
+/// clients_test.py kills the server when it reads "asked".
+void killed() {
+    constexpr int count = 10;
+    tendril::latch connected(count + 1);
+    connection observer;
+    auto observing = tendril::spawn([&] {
+        connected.arrive_and_wait();
+        while (observer.ask("select count(*) from pg_stat_activity where wait_event = 'PgSleep'") !=
+               std::to_string(count)) {
+        }
+        std::printf("asked\n");
+    });
+    client::in_fibers(count, [&](int) {
+        const connection c;
+        connected.arrive_and_wait();
+        PGresult* result = PQexec(c.get(), "select pg_sleep(3600)");
+        const bool failed =
+            PQresultStatus(result) == PGRES_FATAL_ERROR && PQstatus(c.get()) == CONNECTION_BAD;
+        PQclear(result);
+        require(failed, "a result from a killed server");
+        std::printf("%s", PQerrorMessage(c.get()));
+    });
+    observing.get();
+}
+
+} // namespace
+
+int main(int argc, char** argv) {
+    return client::run(argc, argv,
+                       {{"sleeps", sleeps},
+                        {"locks", locks},
+                        {"copy", copy},
+                        {"cancel", cancel},
+                        {"notices", notices},
+                        {"tls", tls},
+                        {"timeout", timeout},
+                        {"killed", killed}});
+}
