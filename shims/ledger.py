@@ -20,6 +20,7 @@ FAMILIES = {
     "time": "Sleeping and yielding.",
     "poll": "Waiting for readiness.",
     "dns": "Names and addresses.",
+    "file": "Files and locks on them.",
     "process": "Children: their ends and their commands.",
     "signal": "Handlers, and waiting for signals.",
     "always": "Bookkeeping that the families rest on; never switched off.",
@@ -54,7 +55,7 @@ For all of them:
   statically linked program does.
 
 Families are switched by `TENDRIL_SHIM=socket,time,…` or `tendril run --shim=…`; all are on by default.
-The names `file`, `sync` and `thread` are accepted too; they cover nothing yet.
+The names `sync` and `thread` are accepted too; they cover nothing yet.
 
 `TENDRIL_STATS=FILE` counts the calls of each function: those that waited in the hub, those that
 completed there at once, and those that passed through. It is written by `exit` and by returning from

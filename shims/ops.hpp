@@ -5,6 +5,7 @@
 // compiler, and the shim links nothing but libc. Anything that changes here, or in symbols.def,
 // changes tendril_shim_abi or the size of a table, and copies that differ refuse each other.
 
+#include <fcntl.h>
 #include <netdb.h>
 #include <poll.h>
 #include <pthread.h>
@@ -15,6 +16,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
+#include <sys/file.h>
 #include <sys/resource.h>
 #include <sys/select.h>
 #include <sys/sendfile.h>
@@ -24,6 +26,7 @@
 #include <sys/wait.h>
 #include <threads.h>
 #include <time.h>
+#include <unistd.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -77,7 +80,8 @@ struct tendril_shim_hub {
     /* Gives the calling thread a hub, which sets its slot. 0, or an errno. */
     int (*engage)(void);
     void (*numbers)(struct tendril_shim_numbers*);
-    /* A signal handler begins on the calling thread; async-signal-safe. Not 0: it has SA_RESTART. */
+    /* A signal handler begins on the calling thread; async-signal-safe. Not 0: it has SA_RESTART.
+     */
     void (*signalled)(int restarts);
 };
 

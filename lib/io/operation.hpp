@@ -127,6 +127,7 @@ public:
     }
 
     int fd() const noexcept { return fd_; }
+    const wait_reason& why() const noexcept { return why_; }
     hub_io& io() noexcept { return *io_; }
 
     /// Call, wait on -EAGAIN, call again. `attempt` returns a result or -errno.

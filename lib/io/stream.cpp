@@ -2,6 +2,7 @@
 // read, write and their kin. On sockets they are recv and send; elsewhere O_NONBLOCK is not ours to
 // set, so RWF_NOWAIT is tried, and where the kernel refuses it, poll then call. Terminals have
 // rules of their own.
+#include "io/file.hpp"
 #include "io/iov_cursor.hpp"
 #include "io/operation.hpp"
 #include "io/terminal.hpp"
@@ -22,11 +23,6 @@ bool is_ready(int fd, short events) noexcept {
     return sys::real.poll(&p, 1, 0) != 0;
 }
 
-bool is_regular(int fd) noexcept {
-    struct stat status {};
-    return ::fstat(fd, &status) == 0 && S_ISREG(status.st_mode);
-}
-
 /// How much of a blocking write surely finds room when poll says writable.
 std::size_t safe_write(int fd) noexcept {
     struct stat status {};
@@ -38,27 +34,45 @@ bool refuses_nowait(ssize_t result) noexcept {
     return result == -EOPNOTSUPP || result == -ENOSYS;
 }
 
-/// One attempt that does not block, or -EAGAIN.
+/// Remembers and returns of which kind it is.
+fd_kind without_nowait(int fd) noexcept {
+    const fd_kind kind = is_on_disk(fd) ? fd_kind::disk : fd_kind::polled;
+    remember_kind(fd, kind);
+    return kind;
+}
+
+/// What an attempt gives for a file whose call may take as long as its disk.
+constexpr ssize_t needs_disk = -EXFULL;
+
+/// One attempt that does not block, -EAGAIN, or needs_disk.
 ssize_t try_read(int fd, const iovec* iov, int count) noexcept {
-    if (kind_of(fd) != fd_kind::polled) {
+    fd_kind kind = kind_of(fd);
+    if (kind != fd_kind::polled && kind != fd_kind::disk) {
         const ssize_t n =
             result_of(sys::real.preadv2(fd, iov, count, current_position, RWF_NOWAIT));
         if (!refuses_nowait(n)) {
             return n;
         }
-        remember_kind(fd, fd_kind::polled);
+        kind = without_nowait(fd);
+    }
+    if (kind == fd_kind::disk) {
+        return needs_disk;
     }
     return is_ready(fd, POLLIN) ? result_of(sys::real.readv(fd, iov, count)) : -EAGAIN;
 }
 
 ssize_t try_write(int fd, const iov_cursor& rest) noexcept {
-    if (kind_of(fd) != fd_kind::polled) {
+    fd_kind kind = kind_of(fd);
+    if (kind != fd_kind::polled && kind != fd_kind::disk) {
         const ssize_t n = result_of(sys::real.pwritev2(
             fd, rest.data(), static_cast<int>(rest.count()), current_position, RWF_NOWAIT));
         if (!refuses_nowait(n)) {
             return n;
         }
-        remember_kind(fd, fd_kind::polled);
+        kind = without_nowait(fd);
+    }
+    if (kind == fd_kind::disk) {
+        return needs_disk;
     }
     if (!is_ready(fd, POLLOUT)) {
         return -EAGAIN;
@@ -83,11 +97,16 @@ ssize_t read_file(int fd, const iovec* iov, int count, options& o) noexcept {
         return op.error();
     }
     iov_cursor rest(iov, static_cast<std::size_t>(count));
+    const auto from_disk = [&](const iovec* parts, std::size_t number) {
+        return on_disk(op.io().hub(), op.why(), o, [=] {
+            return result_of(sys::real.readv(fd, parts, static_cast<int>(number)));
+        });
+    };
     ssize_t n = try_read(fd, iov, count);
-    while (n == -EAGAIN) {
-        const int end = op.wait();
+    while (n == -EAGAIN || n == needs_disk) {
+        const int end = n == needs_disk ? hub_io::always_ready : op.wait();
         if (end == hub_io::always_ready) {
-            n = result_of(sys::real.readv(fd, iov, count)); // a file's pages are not in memory
+            n = from_disk(iov, rest.count()); // its pages are not in memory
         } else {
             n = end != 0 ? end : op.attempt([&] { return try_read(fd, iov, count); });
             if (end != 0) {
@@ -97,9 +116,12 @@ ssize_t read_file(int fd, const iovec* iov, int count, options& o) noexcept {
     }
     op.done();
     // A file is read to the full size, also where only its first pages were in memory.
-    if (n > 0 && static_cast<std::size_t>(n) < rest.left() && is_regular(fd) &&
+    if (n > 0 && static_cast<std::size_t>(n) < rest.left() && is_on_disk(fd) &&
         rest.advance(static_cast<std::size_t>(n))) {
-        const ssize_t more = sys::real.readv(fd, rest.data(), static_cast<int>(rest.count()));
+        ssize_t more = try_read(fd, rest.data(), static_cast<int>(rest.count()));
+        if (more == -EAGAIN || more == needs_disk) {
+            more = from_disk(rest.data(), rest.count());
+        }
         n += std::max<ssize_t>(more, 0);
     }
     return n;
@@ -120,9 +142,12 @@ ssize_t write_file(int fd, const iovec* iov, int count, options& o) noexcept {
     ssize_t written = 0;
     for (;;) {
         ssize_t n = op.attempt([&] { return try_write(fd, rest); });
-        int end = n == -EAGAIN ? op.wait() : 0;
+        int end = n == needs_disk ? hub_io::always_ready : n == -EAGAIN ? op.wait() : 0;
         if (end == hub_io::always_ready) {
-            n = result_of(sys::real.writev(fd, rest.data(), static_cast<int>(rest.count())));
+            n = on_disk(op.io().hub(), op.why(), o,
+                        [fd, parts = rest.data(), number = static_cast<int>(rest.count())] {
+                            return result_of(sys::real.writev(fd, parts, number));
+                        });
             end = 0;
         }
         if (end < 0 || (n < 0 && n != -EAGAIN)) {
@@ -144,6 +169,36 @@ ssize_t write_file(int fd, const iovec* iov, int count, options& o) noexcept {
 
 bool bad_count(int count) noexcept {
     return count < 0 || count > IOV_MAX;
+}
+
+/// A transfer on a file by `call(parts, number, offset, also)`, asked with RWF_NOWAIT first.
+template <typename Call>
+ssize_t positioned(const wait_reason& why, const iovec* iov, int count, off_t offset, int flags,
+                   options& o, Call call) noexcept {
+    int error = 0;
+    hub_io* const io = this_hub(error);
+    if (io == nullptr) {
+        return -error;
+    }
+    io->hub().charge();
+    if ((flags & RWF_NOWAIT) != 0 || bad_count(count)) {
+        return call(iov, count, offset, 0);
+    }
+    const auto patiently = [&](const iovec* parts, int number, off_t at) {
+        const ssize_t n = call(parts, number, at, RWF_NOWAIT);
+        return n != -EAGAIN && !refuses_nowait(n)
+                   ? n
+                   : on_disk(io->hub(), why, o, [=] { return call(parts, number, at, 0); });
+    };
+    iov_cursor rest(iov, static_cast<std::size_t>(count));
+    const ssize_t n = patiently(iov, count, offset);
+    if (n <= 0 || static_cast<std::size_t>(n) == rest.left() ||
+        !rest.advance(static_cast<std::size_t>(n))) {
+        return n;
+    }
+    // Its end, or only the first pages were in memory.
+    const off_t next = offset == current_position ? offset : offset + n;
+    return n + std::max<ssize_t>(patiently(rest.data(), static_cast<int>(rest.count()), next), 0);
 }
 
 } // namespace
@@ -241,18 +296,24 @@ ssize_t writev(int fd, const iovec* iov, int count, options& o) noexcept {
 
 ssize_t preadv2(int fd, const iovec* iov, int count, off_t offset, int flags, options& o) noexcept {
     // With an offset it is a file; the other flags mean something for files only.
-    if (offset != current_position || (flags & RWF_NOWAIT) != 0 || is_regular(fd)) {
-        return result_of(sys::real.preadv2(fd, iov, count, offset, flags));
+    if (offset == current_position && (flags & RWF_NOWAIT) == 0 && !is_on_disk(fd)) {
+        return readv(fd, iov, count, o);
     }
-    return readv(fd, iov, count, o);
+    return positioned({wait_kind::read, "pread", fd}, iov, count, offset, flags, o,
+                      [fd, flags](const iovec* parts, int number, off_t at, int also) {
+                          return result_of(sys::real.preadv2(fd, parts, number, at, flags | also));
+                      });
 }
 
 ssize_t pwritev2(int fd, const iovec* iov, int count, off_t offset, int flags,
                  options& o) noexcept {
-    if (offset != current_position || (flags & RWF_NOWAIT) != 0 || is_regular(fd)) {
-        return result_of(sys::real.pwritev2(fd, iov, count, offset, flags));
+    if (offset == current_position && (flags & RWF_NOWAIT) == 0 && !is_on_disk(fd)) {
+        return writev(fd, iov, count, o);
     }
-    return writev(fd, iov, count, o);
+    return positioned({wait_kind::write, "pwrite", fd}, iov, count, offset, flags, o,
+                      [fd, flags](const iovec* parts, int number, off_t at, int also) {
+                          return result_of(sys::real.pwritev2(fd, parts, number, at, flags | also));
+                      });
 }
 
 } // namespace tendril::detail::io

@@ -12,9 +12,11 @@ void offload_job::work() noexcept {
     }
 }
 
-wake offload(const std::shared_ptr<offload_job>& job, const wait_reason& why, time_point deadline) {
+wake offload(const std::shared_ptr<offload_job>& job, const wait_reason& why, time_point deadline,
+             offload_to where) {
     hub_core& hub = hub_core::current();
-    worker_pool& pool = worker_pool::brisk();
+    worker_pool& pool =
+        where == offload_to::own_thread ? worker_pool::patient() : worker_pool::brisk();
     const ticket t = hub.prepare();
     if (why.cancellable && hub.is_given_up()) {
         return hub.park(t, why, deadline); // returns at once

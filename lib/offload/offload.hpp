@@ -11,6 +11,9 @@
 
 namespace tendril::detail {
 
+/// Jobs that end share a few threads; one that may block for ever needs one of its own.
+enum class offload_to : unsigned char { shared_threads, own_thread };
+
 /// A job of this library's, for which a fiber waits in the hub.
 class offload_job : public pool_job {
 public:
@@ -18,7 +21,7 @@ public:
 
 private:
     friend wake offload(const std::shared_ptr<offload_job>& job, const wait_reason& why,
-                        time_point deadline);
+                        time_point deadline, offload_to where);
     void work() noexcept final;
     void refuse() noexcept final {} // these pools are never closed
 
@@ -30,7 +33,7 @@ private:
 /// that had not begun never will, and if the wait was over before it began, nothing was done.
 /// When no thread can be had at all, the job runs right here and blocks the hub.
 wake offload(const std::shared_ptr<offload_job>& job, const wait_reason& why,
-             time_point deadline = never);
+             time_point deadline = never, offload_to where = offload_to::shared_threads);
 
 /// Starts a job that may block for as long as it likes: on a thread outside of the pool that
 /// offload() shares, so it delays nobody. It reports its end itself. How many there can be at once
@@ -39,9 +42,9 @@ bool offload_patiently(const std::shared_ptr<offload_job>& job);
 
 /// `work(state)` on a worker thread; returns how the wait ended, and the state.
 template <typename State, typename Work>
-std::pair<wake, std::shared_ptr<State>> offload_with(std::shared_ptr<State> state, Work work,
-                                                     const wait_reason& why,
-                                                     time_point deadline = never) {
+std::pair<wake, std::shared_ptr<State>>
+offload_with(std::shared_ptr<State> state, Work work, const wait_reason& why,
+             time_point deadline = never, offload_to where = offload_to::shared_threads) {
     struct job final : offload_job {
         job(std::shared_ptr<State> s, Work w)
             : state(std::move(s))
@@ -50,7 +53,7 @@ std::pair<wake, std::shared_ptr<State>> offload_with(std::shared_ptr<State> stat
         std::shared_ptr<State> state;
         Work call;
     };
-    const wake w = offload(std::make_shared<job>(state, std::move(work)), why, deadline);
+    const wake w = offload(std::make_shared<job>(state, std::move(work)), why, deadline, where);
     return {w, std::move(state)};
 }
 

@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <spawn.h>
 #include <sys/epoll.h>
+#include <sys/file.h>
 #include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/select.h>
@@ -31,7 +32,8 @@ namespace tendril::sys {
     X(poll) X(ppoll) X(select) X(pselect)                                                           \
     X(epoll_create1) X(epoll_ctl) X(epoll_wait) X(epoll_pwait) X(epoll_pwait2)                      \
     X(nanosleep) X(clock_nanosleep) X(getaddrinfo) X(freeaddrinfo) X(getnameinfo) \
-    X(gethostbyname2_r) X(gethostbyaddr_r) X(wait4) X(waitid) X(posix_spawn) X(sigaction)
+    X(gethostbyname2_r) X(gethostbyaddr_r) X(wait4) X(waitid) X(posix_spawn) X(sigaction)         \
+    X(openat) X(fsync) X(fdatasync) X(syncfs) X(sync) X(flock)
 // clang-format on
 
 struct calls {

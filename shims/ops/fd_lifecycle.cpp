@@ -3,6 +3,7 @@
 // Nothing here waits. lib/io has to know which fds come and go; in the child of a vfork, whose
 // memory is the parent's, it finds that out by itself and leaves its tables alone.
 
+#include "io/file.hpp"
 #include "shims/ops/call.hpp"
 #include "shims/ops/operations.hpp"
 #include "sys/own_fds.hpp"
@@ -201,8 +202,11 @@ int fcntl(int fd, int command, ...) noexcept {
     va_end(list);
     return call(
         tendril_shim_index_fcntl,
-        [&](hub_core&, io::options&) {
+        [&](hub_core&, io::options& o) {
             switch (command) {
+            case F_SETLKW:
+            case F_OFD_SETLKW:
+                return io::set_lock(fd, command, static_cast<struct ::flock*>(argument), o);
             case F_GETFL:
                 return io::get_flags(fd);
             case F_SETFL:

@@ -32,51 +32,52 @@ ssize_t writev(int fd, const struct iovec* parts, int count) noexcept {
         [&] { return libc.writev(fd, parts, count); });
 }
 
-// What has offsets is a file, which never makes anybody wait for readiness: these only count, and
-// spend the fiber's budget. (What has none gives ESPIPE at once.)
+namespace {
+
+/// pread and its kin take no -1 for the current position.
+template <typename Transfer>
+ssize_t at_offset(off_t offset, Transfer transfer) noexcept {
+    return offset < 0 ? -EINVAL : transfer();
+}
+
+} // namespace
 
 ssize_t pread(int fd, void* buffer, size_t size, off_t offset) noexcept {
-    const auto original = [&] { return libc.pread(fd, buffer, size, offset); };
+    const iovec part = {buffer, size};
     return call(
         tendril_shim_index_pread,
-        [&](hub_core& hub, io::options&) {
-            hub.charge();
-            return negative(original());
+        [&](hub_core&, io::options& o) {
+            return at_offset(offset, [&] { return io::preadv2(fd, &part, 1, offset, 0, o); });
         },
-        original);
+        [&] { return libc.pread(fd, buffer, size, offset); });
 }
 
 ssize_t pwrite(int fd, const void* buffer, size_t size, off_t offset) noexcept {
-    const auto original = [&] { return libc.pwrite(fd, buffer, size, offset); };
+    const iovec part = {const_cast<void*>(buffer), size};
     return call(
         tendril_shim_index_pwrite,
-        [&](hub_core& hub, io::options&) {
-            hub.charge();
-            return negative(original());
+        [&](hub_core&, io::options& o) {
+            return at_offset(offset, [&] { return io::pwritev2(fd, &part, 1, offset, 0, o); });
         },
-        original);
+        [&] { return libc.pwrite(fd, buffer, size, offset); });
 }
 
 ssize_t preadv(int fd, const struct iovec* parts, int count, off_t offset) noexcept {
-    const auto original = [&] { return libc.preadv(fd, parts, count, offset); };
     return call(
         tendril_shim_index_preadv,
-        [&](hub_core& hub, io::options&) {
-            hub.charge();
-            return negative(original());
+        [&](hub_core&, io::options& o) {
+            return at_offset(offset, [&] { return io::preadv2(fd, parts, count, offset, 0, o); });
         },
-        original);
+        [&] { return libc.preadv(fd, parts, count, offset); });
 }
 
 ssize_t pwritev(int fd, const struct iovec* parts, int count, off_t offset) noexcept {
-    const auto original = [&] { return libc.pwritev(fd, parts, count, offset); };
     return call(
         tendril_shim_index_pwritev,
-        [&](hub_core& hub, io::options&) {
-            hub.charge();
-            return negative(original());
+        [&](hub_core&, io::options& o) {
+            return at_offset(offset, [&] { return io::pwritev2(fd, parts, count, offset, 0, o); });
         },
-        original);
+        [&] { return libc.pwritev(fd, parts, count, offset); });
 }
 
 ssize_t preadv2(int fd, const struct iovec* parts, int count, off_t offset, int flags) noexcept {

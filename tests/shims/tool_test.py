@@ -51,7 +51,7 @@ class Tool(unittest.TestCase):
         for family in ("'sockets'", "socket", "time", "poll", "dns"):
             self.assertIn(family, errors)
         self.refused(2, "run", "--shim=", "true")
-        _, errors = programs.run(TOOL, "run", "--shim=file,time", "true")
+        _, errors = programs.run(TOOL, "run", "--shim=sync,time", "true")
         self.assertIn("covers nothing yet", errors)
 
     def test_what_cannot_be_executed(self):

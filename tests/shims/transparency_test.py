@@ -23,6 +23,7 @@ PROGRAMS = {
     "names.c": {},
     # While nothing else runs on the thread, most of these may block it.
     "children.c": {"waitpid": 1, "system": 1, "pclose": 1},
+    "files.c": {},
     "interruptions.c": {"read": 2, "recv": 2, "waitpid": 1, "poll": 2, "epoll_wait": 1, "nanosleep": 1,
                         "pause": 1, "sigsuspend": 1, "sigwaitinfo": 1, "sigtimedwait": 1},
     "signals.c": {},
