@@ -7,6 +7,7 @@
 #include <tendril/cancel.hpp>
 #include <tendril/channel.hpp>
 #include <tendril/condition_variable.hpp>
+#include <tendril/context_value.hpp>
 #include <tendril/dns.hpp>
 #include <tendril/error.hpp>
 #include <tendril/event.hpp>

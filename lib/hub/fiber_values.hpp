@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
 
+#include <tendril/detail/context_entry.hpp>
 #include <tendril/detail/local_value.hpp>
 
 #include <algorithm>
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <utility>
@@ -15,7 +17,10 @@ namespace tendril::detail {
 class fiber_values {
 public:
     fiber_values() noexcept = default;
-    ~fiber_values() { clear(); }
+    ~fiber_values() {
+        clear();
+        leave(context);
+    }
     fiber_values(const fiber_values&) = delete;
     fiber_values& operator=(const fiber_values&) = delete;
 
@@ -46,7 +51,8 @@ public:
         }
     }
 
-    fiber_values* next = nullptr; ///< among those of abandoned fibers
+    context_entry* context = nullptr; ///< what it has inherited, and set itself on top
+    fiber_values* next = nullptr;     ///< among those of abandoned fibers
 
 private:
     struct entry {
@@ -65,5 +71,14 @@ private:
 
     std::vector<entry> entries_;
 };
+
+/// The calling fiber's, or thread's. Null if there are none and none shall be made.
+fiber_values* current_values(bool make);
+
+/// Whether anybody ever set a context_value: until then a spawn looks no further.
+extern std::atomic<bool> context_in_use;
+
+/// For a fiber that the calling one spawns: null if there is nothing to inherit.
+std::unique_ptr<fiber_values> inherit_context();
 
 } // namespace tendril::detail

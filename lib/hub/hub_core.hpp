@@ -250,6 +250,7 @@ private:
         std::uint64_t parent;
         const void* from;
         arrival* next = nullptr;
+        std::unique_ptr<fiber_values> values{}; ///< that it inherits, if any
     };
 
     struct record_slab {
@@ -312,7 +313,8 @@ private:
     void take_requests(cancel_request* first) noexcept;
     void keep_scopes() noexcept;
     void accept_arrivals(arrival* first) noexcept;
-    void start(task& t, std::size_t stack_size, std::uint64_t parent, const void* from);
+    void start(task& t, std::size_t stack_size, std::uint64_t parent, const void* from,
+               std::unique_ptr<fiber_values> inherited);
     fiber_info describe(const fiber_record& r);
     std::string describe_owner(const wait_reason& why);
 

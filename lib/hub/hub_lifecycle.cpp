@@ -69,8 +69,12 @@ void hub_core::add_records() {
 
 // ----------------------------------------------------------------------------------- fibers begin
 
-void hub_core::start(task& t, std::size_t stack_size, std::uint64_t parent, const void* from) {
+void hub_core::start(task& t, std::size_t stack_size, std::uint64_t parent, const void* from,
+                     std::unique_ptr<fiber_values> inherited) {
     fiber_record* r = new_record();
+    if (inherited != nullptr) [[unlikely]] {
+        r->extra->values = inherited.release();
+    }
     r->job = &t;
     r->extra->stack_size = stack_size;
     r->extra->parent = parent;
@@ -94,13 +98,20 @@ std::uint64_t hub_core::running_id() const noexcept {
 }
 
 void hub_core::spawn(task& t, std::size_t stack_size, const void* from) {
-    start(t, stack_size, running_id(), from);
+    if (context_in_use.load(std::memory_order_relaxed)) [[unlikely]] {
+        start(t, stack_size, running_id(), from, inherit_context());
+    } else {
+        start(t, stack_size, running_id(), from, nullptr);
+    }
 }
 
 bool hub_core::spawn_remote(task& t, std::size_t stack_size, std::uint64_t generation,
                             const void* from) {
     const std::uint64_t parent = current_hub_ != nullptr ? current_hub_->running_id() : 0;
     auto a = std::make_unique<arrival>(arrival{&t, stack_size, generation, parent, from});
+    if (context_in_use.load(std::memory_order_relaxed)) {
+        a->values = inherit_context();
+    }
     task_access::set_home(t, *this);
     arriving_.fetch_add(1, std::memory_order_relaxed);
     if (this->generation() != generation || !arrivals_.push(a.get())) {
@@ -125,7 +136,7 @@ void hub_core::accept_arrivals(arrival* first) noexcept {
             if (a->generation != generation()) {
                 throw std::system_error(ESRCH, std::system_category(), "spawn on a hub that ended");
             }
-            start(*a->job, a->stack_size, a->parent, a->from);
+            start(*a->job, a->stack_size, a->parent, a->from, std::move(a->values));
         } catch (const std::bad_alloc&) {
             task_access::fail(*a->job, out_of_memory_);
             task_access::complete(*a->job);

@@ -200,6 +200,8 @@ void group_access::wait(group_core& g, bool cancellable) {
         const wake end = park_in(*hub, g.queue_, node, why, deadline);
         if (cancellable) {
             outcome_of(end, why);
+        } else {
+            hub->throw_if_deadlocked(); // to std::terminate: cancelled, they still wait
         }
     }
 }

@@ -17,7 +17,7 @@ SHIM = os.environ.get("TENDRIL_TEST_SHIM")
 TOOL = os.environ.get("TENDRIL_TEST_TOOL")
 SANITIZE = os.environ["TENDRIL_TEST_SANITIZE"]
 FOLDERS = [os.path.basename(path) for path in sorted(glob.glob(os.path.join(SOURCE, "examples", "[0-9]*")))]
-PLAIN = [name for name in FOLDERS if os.path.exists(os.path.join(SOURCE, "examples", name, "main.cpp"))]
+PRINTING = [name for name in FOLDERS if os.path.exists(os.path.join(SOURCE, "examples", name, "expected.out"))]
 # What differs from run to run, as expected.out has it.
 DIFFERS = {"<seconds>": r"\d+\.\d+", "<number>": r"-?\d+(\.\d+)?"}
 WRONG = {
@@ -46,7 +46,7 @@ class Numbered(unittest.TestCase):
         self.assertEqual(re.findall(r"^\| \[(\d\d_\w+)\]", read("examples", "README.md"), re.M), FOLDERS)
 
     def test_each_prints_what_is_expected(self):
-        for name in PLAIN:
+        for name in PRINTING:
             with self.subTest(name):
                 expected, arguments = read("examples", name, "expected.out"), []
                 if "thread" in SANITIZE and name == "05_sleepers_and_threads":  # 8,128 are TSan's most
@@ -59,13 +59,13 @@ class Numbered(unittest.TestCase):
                 self.assertRegex(done.stdout, r"\A" + pattern + r"\Z")
 
     def test_each_says_what_it_shows_and_how_to_run_it(self):
-        for name in PLAIN[1:]:
+        for name in PRINTING[1:]:
             with self.subTest(name):
                 comment = read("examples", name, "main.cpp").split("\n\n")[0].replace("\n//", "")
                 self.assertRegex(comment, r"\. Try: .*\. Run: build/dev/bin/" + name + r"\b")
 
     def test_each_refuses_wrong_arguments(self):
-        for name in FOLDERS[1:] if SHIM else PLAIN[1:]:
+        for name in FOLDERS[1:] if SHIM else PRINTING[1:]:
             for arguments in ["nonsense", "a b c d", *WRONG.get(name, [])]:
                 with self.subTest(name, arguments=arguments):
                     done = run(example(name), *(arguments.split() or [""]))

@@ -506,6 +506,26 @@ TEST(WithTaskGroup, TheOuterOneWins) {
     }));
 }
 
+/// Who waits in the group learns of it, and the tasks unwind first.
+TEST(TaskGroup, OfADeadlockItIsTheEnd) {
+    fake_hub hub;
+    hub->look_for_deadlocks([]() noexcept { return true; });
+    event never_set;
+    int unwound = 0;
+    task_group group;
+    for (int i = 0; i < 2; ++i) {
+        group.spawn([&] {
+            const struct count {
+                int& of;
+                ~count() { ++of; }
+            } last{unwound};
+            never_set.wait();
+        });
+    }
+    EXPECT_EQ(said([&] { group.wait(); }), "errno " + std::to_string(EDEADLK));
+    EXPECT_EQ(unwound, 2);
+}
+
 TEST(TaskGroup, TenThousandTasks) {
     fake_hub hub;
     constexpr int many = sanitized ? 1'000 : 10'000;
