@@ -92,7 +92,7 @@ void end_parked(bool floor) {
     while (waiting != parked) {
         tendril::this_fiber::yield();
     }
-    const std::int64_t begin = bench::now_ns();
+    const std::int64_t begin = bench::cpu_ns();
     if (floor) {
         end.set();
     } else {
@@ -103,7 +103,7 @@ void end_parked(bool floor) {
     for (auto& f : fibers) {
         f.join();
     }
-    bench::report("time", static_cast<double>(bench::now_ns() - begin) / 1e6, "ms");
+    bench::report("time", static_cast<double>(bench::cpu_ns() - begin) / 1e6, "ms");
 }
 
 } // namespace
