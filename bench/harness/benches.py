@@ -72,6 +72,20 @@ def guest(machine):
     return report
 
 
+def cancel(machine):
+    report = Report("cancel", "a timeout set and taken back, one by one and with 1,000,000 pending, floor: "
+                    "a sorted tree; 100,000 parked fibers cancelled and unwound, floor: the same let go")
+    for case, limit in (("timeout", 200), ("pending", 200), ("parked", 1000)):
+        samples = interleave(report, machine, case, {
+            "floor": ours(machine, "cancel_bench", "floor", case),
+            "tendril": ours(machine, "cancel_bench", "tendril", case)})
+        add_rows(report, case, samples, "floor")
+        for row in report.rows:
+            if (row.case, row.impl) == (case, "tendril"):
+                row.limit, row.limits_ratio = limit, False
+    return report
+
+
 def sleepers(machine):
     report = Report("sleepers", "100,000 fibers each sleep gauss(10 ms, 1 ms); floor: asyncio gather")
     path = machine.build / "bench" / "sleeps"
@@ -173,6 +187,7 @@ ALL = {
     "spawn": spawn,
     "sync": sync,
     "guest": guest,
+    "cancel": cancel,
     "sleepers": sleepers,
     "parked": parked,
     "echo": echo,

@@ -19,7 +19,8 @@ SANITIZE = os.environ["TENDRIL_TEST_SANITIZE"]
 FOLDERS = [os.path.basename(path) for path in sorted(glob.glob(os.path.join(SOURCE, "examples", "[0-9]*")))]
 PRINTING = [name for name in FOLDERS if os.path.exists(os.path.join(SOURCE, "examples", name, "expected.out"))]
 # What differs from run to run, as expected.out has it.
-DIFFERS = {"<seconds>": r"\d+\.\d+", "<number>": r"-?\d+(\.\d+)?"}
+DIFFERS = {"<seconds>": r"\d+\.\d+", "<number>": r"-?\d+(\.\d+)?",
+           "<address>": "0x[0-9a-f]+"}
 WRONG = {
     "05_sleepers_and_threads": ["0", "99", "-100", "100x", "10000001", ""],
     "06_http": ["127.0.0.1", "127.0.0.1:80 page", ":"],
