@@ -11,7 +11,7 @@ import socket
 import subprocess
 import unittest
 
-from small_site import SOURCE, example, run, serving
+from small_site import SOURCE, example, is_built, run, serving
 
 SHIM = os.environ.get("TENDRIL_TEST_SHIM")
 TOOL = os.environ.get("TENDRIL_TEST_TOOL")
@@ -28,7 +28,11 @@ WRONG = {
     "11_port_forwarder": ["127.0.0.1:0", "127.0.0.1 127.0.0.1:1", "127.0.0.1:0 127.0.0.1"],
     "12_crawler": ["0", "-1", "4x", "1001", ""],
     "13_legacy_crawler": ["gopher://x/", "http://host/ 0"],
+    "22_boost_fiber": ["0", "-1", "4x", "1001", ""],
 }
+
+
+HAS_BOOST_FIBER = is_built("22_boost_fiber")
 
 
 def read(*path):
@@ -38,7 +42,8 @@ def read(*path):
 
 class Numbered(unittest.TestCase):
     def test_are_numbered_in_the_order_of_their_index(self):
-        self.assertEqual([int(name[:2]) for name in FOLDERS], list(range(len(FOLDERS))))
+        numbers = [int(name[:2]) for name in FOLDERS]
+        self.assertEqual(numbers, sorted(set(numbers)))
         self.assertEqual(re.findall(r"^\| \[(\d\d_\w+)\]", read("examples", "README.md"), re.M), FOLDERS)
 
     def test_each_prints_what_is_expected(self):
@@ -62,6 +67,8 @@ class Numbered(unittest.TestCase):
 
     def test_each_refuses_wrong_arguments(self):
         for name in FOLDERS[1:] if SHIM else FOLDERS[1:13]:
+            if name == "22_boost_fiber" and not HAS_BOOST_FIBER:
+                continue
             for arguments in ["nonsense", "a b c d", *WRONG.get(name, [])]:
                 with self.subTest(name, arguments=arguments):
                     done = run(example(name), *(arguments.split() or [""]))
@@ -121,6 +128,17 @@ class Servers(unittest.TestCase):
                 done = run(example(name), address, *arguments)
                 self.assertEqual((done.returncode, done.stdout), (1, ""))
                 self.assertRegex(done.stderr, rf"\A{name}: .*{address}.*Address already in use\n\Z")
+
+
+@unittest.skipUnless(HAS_BOOST_FIBER, "this build has no Boost.Fiber or no shim")
+@unittest.skipIf(SANITIZE, "sanitizers know nothing of Boost.Fiber's switches")
+class BoostFiber(unittest.TestCase):
+    def test_pipeline(self):
+        for fetchers in (8, 1):
+            done = run(example("22_boost_fiber"), *([str(fetchers)] if fetchers != 8 else []))
+            self.assertEqual((done.returncode, done.stderr), (0, ""))
+            expected = read("examples", "22_boost_fiber", "expected.out")
+            self.assertEqual(done.stdout, expected.replace("up to 8", f"up to {fetchers}"))
 
 
 class LegacyClient(unittest.TestCase):
