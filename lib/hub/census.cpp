@@ -67,7 +67,7 @@ fiber_info hub_core::describe(const fiber_record& r) {
         info.state = fiber_state::running;
         // Of the main fiber that learns of a deadlock: what it was waiting for.
         why = deadlocked_ == &r ? &deadlocked_wait_ : nullptr;
-    } else if (r.stk == nullptr) {
+    } else if (r.stk == nullptr && !is_guest(r)) {
         info.state = fiber_state::not_begun;
     } else if (why == nullptr || state != ticket_waiting) {
         why = nullptr;

@@ -11,7 +11,7 @@ import socket
 import subprocess
 import unittest
 
-from small_site import SOURCE, example, run, serving
+from small_site import SOURCE, example, is_built, run, serving
 
 SHIM = os.environ.get("TENDRIL_TEST_SHIM")
 TOOL = os.environ.get("TENDRIL_TEST_TOOL")
@@ -32,7 +32,11 @@ WRONG = {
     "13_legacy_crawler": ["gopher://x/", "http://host/ 0"],
     "19_factorials": ["0", "-1", "4x", "100001", ""],
     "20_two_cores": ["0", "-1", "4x", "1001", ""],
+    "22_boost_fiber": ["0", "-1", "4x", "1001", ""],
 }
+
+
+HAS_BOOST_FIBER = is_built("22_boost_fiber")
 
 
 def read(*path):
@@ -48,6 +52,8 @@ class Numbered(unittest.TestCase):
 
     def test_each_prints_what_is_expected(self):
         for name in PRINTING:
+            if name == "22_boost_fiber":  # below
+                continue
             with self.subTest(name):
                 expected, arguments = read("examples", name, "expected.out"), []
                 if "thread" in SANITIZE and name == "05_sleepers_and_threads":  # 8,128 are TSan's most
@@ -67,6 +73,8 @@ class Numbered(unittest.TestCase):
 
     def test_each_refuses_wrong_arguments(self):
         for name in FOLDERS[1:] if SHIM else PRINTING[1:]:
+            if name == "22_boost_fiber" and not HAS_BOOST_FIBER:
+                continue
             for arguments in ["nonsense", "a b c d", *WRONG.get(name, [])]:
                 with self.subTest(name, arguments=arguments):
                     done = run(example(name), *(arguments.split() or [""]))
@@ -126,6 +134,17 @@ class Servers(unittest.TestCase):
                 done = run(example(name), address, *arguments)
                 self.assertEqual((done.returncode, done.stdout), (1, ""))
                 self.assertRegex(done.stderr, rf"\A{name}: .*{address}.*Address already in use\n\Z")
+
+
+@unittest.skipUnless(HAS_BOOST_FIBER, "this build has no Boost.Fiber or no shim")
+@unittest.skipIf(SANITIZE, "sanitizers know nothing of Boost.Fiber's switches")
+class BoostFiber(unittest.TestCase):
+    def test_pipeline(self):
+        for fetchers in (8, 1):
+            done = run(example("22_boost_fiber"), *([str(fetchers)] if fetchers != 8 else []))
+            self.assertEqual((done.returncode, done.stderr), (0, ""))
+            expected = read("examples", "22_boost_fiber", "expected.out")
+            self.assertEqual(done.stdout, expected.replace("up to 8", f"up to {fetchers}"))
 
 
 class LegacyClient(unittest.TestCase):

@@ -50,12 +50,18 @@ def serving():
         server.server_close()
 
 
-def example(name):
+def places(name):
     """CMake puts executables into bin, Meson beside their sources' images."""
-    for folder in ("bin", "examples"):
-        path = os.path.join(BUILD, folder, name)
-        if os.path.exists(path):
-            return path
+    return [os.path.join(BUILD, folder, name) for folder in ("bin", "examples")]
+
+
+def is_built(name):
+    return any(map(os.path.exists, places(name)))
+
+
+def example(name):
+    for path in filter(os.path.exists, places(name)):
+        return path
     raise FileNotFoundError(f"{name} is not built in {BUILD}")
 
 

@@ -367,6 +367,50 @@ TEST(BoostFiber, JoinsHubFibersAndTheirErrors) {
     });
 }
 
+TEST(BoostFiber, UsesGroupsWorkersAndPosts) {
+    with_guests([] {
+        std::vector<bf::fiber> fibers;
+        fibers.push_back(start([] {
+            int sum = 0;
+            tendril::with_task_group([&](tendril::task_group& group) {
+                for (int i = 1; i <= 3; ++i) {
+                    group.spawn([&sum, i] {
+                        tendril::this_fiber::sleep_for(1ms);
+                        sum += i;
+                    });
+                }
+            });
+            EXPECT_EQ(sum, 6);
+        }));
+        fibers.push_back(start([] {
+            EXPECT_EQ(tendril::offload([] { return 8; }), 8);
+            tendril::event never, soon;
+            auto sets = spawn([&] { soon.set(); });
+            EXPECT_EQ(tendril::wait_any(never, soon), 1U);
+            sets.join();
+        }));
+        for (auto& f : fibers) {
+            f.join();
+        }
+    });
+}
+
+TEST(BoostFiber, LeavesFibersToBeListed) {
+    with_guests([] {
+        auto sleeps = spawn({"sleeper"}, [] { tendril::this_fiber::sleep_for(1h); });
+        auto guest = start([] { tendril::this_fiber::sleep_for(1ms); });
+        boost::this_fiber::sleep_for(1ms);
+        start([] {
+            const auto all = tendril::fibers();
+            ASSERT_EQ(all.size(), 2U); // the main flow and Tendril's fiber; Boost knows of its own
+            EXPECT_EQ(all[1].name, "sleeper");
+        }).join();
+        guest.join();
+        sleeps.cancel();
+        sleeps.join();
+    });
+}
+
 // --------------------------------------------------------------------------- they wake each other
 
 TEST(BoostFiber, TalksOverTendrilsChannel) {
