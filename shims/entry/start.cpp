@@ -9,6 +9,7 @@
 #include <cerrno>
 #include <cstdio>
 #include <dlfcn.h>
+#include <sys/auxv.h>
 #include <unistd.h>
 
 namespace tendril::shim {
@@ -74,18 +75,35 @@ void start() noexcept {
     started.store(true, std::memory_order_release);
 }
 
+/// A program may bring a function of its own under libc's name (ssh brings closefrom) and means
+/// that.
+static bool in_program(const void* address) noexcept {
+    Dl_info found = {};
+    Dl_info program = {};
+    return dladdr(address, &found) != 0 &&
+           dladdr(reinterpret_cast<const void*>(getauxval(AT_ENTRY)), &program) != 0 &&
+           found.dli_fbase == program.dli_fbase;
+}
+
 bool interposes() noexcept {
     std::size_t here = 0;
     std::size_t elsewhere = 0;
+    std::size_t own = 0;
     char names[2048];
+    char own_names[2048];
     text list(names, sizeof names);
+    text own_list(own_names, sizeof own_names);
     for (std::size_t i = 0; i < entry_count; ++i) {
         // A name that only old programs know is nobody else's, so it tells nothing.
         if (dlsym(RTLD_NEXT, entries[i].name) == nullptr) {
             continue;
         }
-        if (dlsym(RTLD_DEFAULT, entries[i].name) == entries[i].address) {
+        const void* const found = dlsym(RTLD_DEFAULT, entries[i].name);
+        if (found == entries[i].address) {
             ++here;
+        } else if (in_program(found)) {
+            ++own;
+            own_list.add(" %s", entries[i].name);
         } else {
             ++elsewhere;
             list.add(" %s", entries[i].name);
@@ -97,6 +115,8 @@ bool interposes() noexcept {
                                "link it before libc\n");
     } else if (elsewhere != 0) {
         dprintf(STDERR_FILENO, "tendril: another library comes before the shim for:%s\n", names);
+    } else if (setting.debug && own != 0) {
+        dprintf(STDERR_FILENO, "tendril: the program has its own:%s\n", own_names);
     } else if (setting.debug) {
         dprintf(STDERR_FILENO, "tendril: the shim interposes all of its %zu functions\n",
                 entry_count);

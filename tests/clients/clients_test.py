@@ -187,7 +187,7 @@ class MariaDB(Client):
         self.assertEqual(self.scenario("warnings"), "1 warning\nUnknown table 'test.climbing'\n")
 
     def test_tls(self):
-        self.assertEqual(self.scenario("tls"), "20 sessions in TLS\n")
+        self.assertEqual(self.scenario("tls", self.server.file("server.crt")), "20 sessions in TLS\n")
 
     def test_timeouts(self):
         self.assertEqual(self.scenario("timeout", waits={"poll": 20}), "20 timeouts\n")

@@ -174,7 +174,7 @@ class MariaDB(Server):
         return [find("mariadbd"), "--no-defaults", f"--datadir={self.file('data')}", f"--port={self.port}",
                 f"--socket={self.file('socket')}", "--bind-address=127.0.0.1", "--skip-name-resolve",
                 f"--ssl-cert={self.file('server.crt')}", f"--ssl-key={self.file('server.key')}",
-                "--max-connections=250", "--local-infile=1", *self.hasty]
+                "--max-connections=250", "--local-infile=1", "--connect-timeout=600", *self.hasty]
 
 
 class Redis(Server):

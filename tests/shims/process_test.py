@@ -41,6 +41,13 @@ class Process(unittest.TestCase):
         _, errors = programs.run("/bin/true", LD_PRELOAD=programs.SHIM, TENDRIL_DEBUG="1")
         self.assertIn("interposes all", errors)
 
+    def test_a_program_with_a_function_of_its_own_under_a_name_of_libc(self):
+        program = self.workshop.compile("own_function.c", libraries=["-rdynamic"])
+        for setting in ({}, {"TENDRIL_ENGAGE": "main"}):
+            self.assertEqual(programs.run(program, LD_PRELOAD=programs.SHIM, **setting), ("its own\n", ""))
+        _, errors = programs.run(program, LD_PRELOAD=programs.SHIM, TENDRIL_DEBUG="1")
+        self.assertEqual(errors, "tendril: the program has its own: closefrom\n")
+
     def test_fortified_overflow_still_ends_the_program(self):
         program = self.workshop.compile("fatal.c", ["-O2", "-D_FORTIFY_SOURCE=2"])
         for engage in ("none", "main"):

@@ -12,13 +12,14 @@ constexpr int connections = 200;
 /// The address is HOST:PORT.
 class connection {
 public:
-    explicit connection(bool tls = false)
+    explicit connection(const char* certificate = nullptr)
         : handle_(mysql_init(nullptr)) {
         const std::string where = client::address;
         const auto colon = where.find(':');
-        const my_bool enforce = tls, verify = 0;
-        mysql_optionsv(handle_, MYSQL_OPT_SSL_ENFORCE, &enforce);
-        mysql_optionsv(handle_, MYSQL_OPT_SSL_VERIFY_SERVER_CERT, &verify);
+        const my_bool tls = certificate != nullptr;
+        mysql_optionsv(handle_, MYSQL_OPT_SSL_ENFORCE, &tls);
+        mysql_optionsv(handle_, MYSQL_OPT_SSL_VERIFY_SERVER_CERT, &tls);
+        mysql_optionsv(handle_, MYSQL_OPT_SSL_CA, certificate);
         const unsigned on = 1;
         mysql_optionsv(handle_, MYSQL_OPT_LOCAL_INFILE, &on);
         require(mysql_real_connect(handle_, where.substr(0, colon).c_str(), "root", "", "test",
@@ -166,8 +167,9 @@ void warnings() {
 }
 
 void tls() {
+    require(client::argument_count == 1, "whose certificate?");
     client::in_fibers(20, [](int i) {
-        const connection c(true);
+        const connection c(client::arguments[0]);
         require(mysql_get_ssl_cipher(c.get()) != nullptr, "no TLS");
         require(c.ask("select " + std::to_string(i) + " + length(repeat('x', 1000000))") ==
                     std::to_string(1000000 + i),
