@@ -1,14 +1,18 @@
 // SPDX-License-Identifier: BSL-1.0
-// Nanoseconds per uncontended lock and unlock, and per value handed over a channel.
+// Nanoseconds per uncontended lock and unlock, per value handed over a channel, and per handoff
+// from one thread to another and back.
 
 #include "bench/support/measure.hpp"
 #include "bench/support/work.hpp"
 
 #include <tendril/channel.hpp>
+#include <tendril/condition_variable.hpp>
 #include <tendril/event.hpp>
 #include <tendril/fiber.hpp>
 #include <tendril/mutex.hpp>
 
+#include <condition_variable>
+#include <cstdint>
 #include <mutex>
 #include <string>
 #include <thread>
@@ -63,6 +67,60 @@ void channel(std::size_t capacity) {
     consumer.get();
 }
 
+/// Two that wait for each other in turns, and what passes between them: `to(other)` hands over,
+/// `await(self)` waits for it. Wall time, for both sleep; a quarter of it warms up.
+template <typename Side>
+void ping_pong() {
+    Side side;
+    constexpr long rounds = 20'000;
+    const auto laps = [&side](int self, long count) {
+        for (long i = 0; i < count; ++i) {
+            if (self == 0) {
+                side.pass_to(1);
+                side.await(0);
+            } else {
+                side.await(1);
+                side.pass_to(0);
+            }
+        }
+    };
+    std::thread other([&] { laps(1, rounds * 5 / 4); });
+    laps(0, rounds / 4);
+    const std::int64_t begin = bench::now_ns();
+    laps(0, rounds);
+    const std::int64_t taken = bench::now_ns() - begin;
+    other.join();
+    bench::report("time", static_cast<double>(taken) / (2 * rounds), "ns");
+}
+
+template <typename Mutex, typename Condition>
+class turns {
+public:
+    void pass_to(int whom) {
+        const std::lock_guard<Mutex> lock(mutex_);
+        turn_ = whom;
+        changed_.notify_one();
+    }
+    void await(int self) {
+        std::unique_lock<Mutex> lock(mutex_);
+        changed_.wait(lock, [&] { return turn_ == self; });
+    }
+
+private:
+    Mutex mutex_;
+    Condition changed_;
+    int turn_ = -1;
+};
+
+class two_channels {
+public:
+    void pass_to(int whom) { channels_[whom].send(whom); }
+    void await(int self) { channels_[self].receive(); }
+
+private:
+    tendril::channel<int> channels_[2] = {tendril::channel<int>(1), tendril::channel<int>(1)};
+};
+
 /// What a handoff is measured in: a yield of one fiber to the other.
 void switches() {
     bool end = false;
@@ -96,9 +154,15 @@ int main(int argc, char** argv) {
         switches();
     } else if (which == "rendezvous" && impl == "tendril") {
         channel(0);
+    } else if (which == "cross-hub" && impl == "floor") {
+        ping_pong<turns<std::mutex, std::condition_variable>>();
+    } else if (which == "cross-hub" && impl == "tendril") {
+        ping_pong<two_channels>();
+    } else if (which == "cross-hub" && impl == "tendril-condition") {
+        ping_pong<turns<tendril::mutex, tendril::condition_variable>>();
     } else if (which == "buffered" && impl == "tendril") {
         channel(bench::channel_buffer);
     } else {
-        bench::usage(argv[0], "floor|tendril mutex|mutex-threads|rendezvous|buffered");
+        bench::usage(argv[0], "floor|tendril mutex|mutex-threads|rendezvous|buffered|cross-hub");
     }
 }

@@ -47,7 +47,8 @@ def sync(machine):
     report = Report("sync", "lock and unlock of a mutex that nobody else wants, in a process with one "
                     "thread and with two, floor: std::mutex; one value over a channel to another "
                     "fiber, without a buffer, floor: a yield from one fiber to another; with one for "
-                    "128, floor: Boost.Fiber")
+                    "128, floor: Boost.Fiber; cross-hub: from one thread to another, by a channel "
+                    "and by a condition variable, floor: std::condition_variable")
     for case, floor, limit in (("mutex", "floor", 2), ("mutex-threads", "floor", 2),
                                ("rendezvous", "floor", 3), ("buffered", "boost.fiber", 0.5)):
         implementations = {"tendril": ours(machine, "sync_bench", "tendril", case)}
@@ -57,7 +58,19 @@ def sync(machine):
             implementations.update(others(machine, report, case))
         samples = interleave(report, machine, case, implementations)
         add_rows(report, case, samples, floor, {("tendril", "time"): limit})
+    cross_hub(machine, report)
     return report
+
+
+def cross_hub(machine, report):
+    """Needs two CPUs; with one it shows what that costs."""
+    def run(impl):
+        return lambda: machine.run([machine.program("sync_bench"), impl, "cross-hub"],
+                                   cpu={machine.cpu, machine.load_cpu})
+    samples = interleave(report, machine, "cross-hub", {
+        name: run(name) for name in ("tendril", "tendril-condition", "floor")})
+    add_rows(report, "cross-hub", samples, "floor",
+             {("tendril", "time"): 0.5, ("tendril-condition", "time"): 0.5})
 
 
 def guest(machine):

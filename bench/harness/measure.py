@@ -50,12 +50,12 @@ class Machine:
         return {**os.environ, "GOMAXPROCS": "1", **(extra or {})}
 
     def start(self, command, cpu=None, extra=None, **popen):
-        chosen = {self.cpu if cpu is None else cpu}
+        chosen = cpu if isinstance(cpu, set) else {self.cpu if cpu is None else cpu}
         return subprocess.Popen(command, text=True, env=self.environment(extra),
                                 preexec_fn=lambda: os.sched_setaffinity(0, chosen), **popen)
 
-    def run(self, command, extra=None, timeout=120):
-        process = self.start(command, extra=extra, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    def run(self, command, extra=None, timeout=120, cpu=None):
+        process = self.start(command, cpu, extra, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         try:
             output, errors = process.communicate(timeout=timeout)
         except subprocess.TimeoutExpired:

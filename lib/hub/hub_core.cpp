@@ -5,6 +5,7 @@
 #include "base/single_threaded.hpp"
 #include "fiber/overflow.hpp"
 #include "fiber/switch.hpp"
+#include "hub/keep_errno.hpp"
 #include "hub/task_access.hpp"
 
 #include <algorithm>
@@ -17,21 +18,6 @@ thread_local constinit hub_core* hub_core::current_hub_ [[gnu::tls_model("initia
     nullptr;
 
 namespace {
-
-/// The hub works on the stack, and with the errno, of whichever fiber parked last.
-class keep_errno {
-public:
-    explicit keep_errno(const thread_cells& cells) noexcept
-        : cell_(*cells.error)
-        , value_(cell_) {}
-    ~keep_errno() { cell_ = value_; }
-    keep_errno(const keep_errno&) = delete;
-    keep_errno& operator=(const keep_errno&) = delete;
-
-private:
-    int& cell_;
-    int value_;
-};
 
 /// The one step that decides among those who compete for a ticket.
 inline bool change_word(ticket t, std::uint64_t to) noexcept {
@@ -376,28 +362,6 @@ void hub_core::service() noexcept {
     polled_at_ = cycle_counter();
     checks_until_poll_ = checks_per_poll;
     reactor_->poll(time_point::min(), *this);
-    take_inboxes();
-    if (timers_.size() != 0) {
-        fire_timers(reactor_->now());
-    }
-}
-
-/// Nothing can run: sleep until something may.
-void hub_core::wait_for_work() noexcept {
-    const keep_errno errno_of_the_running_fiber(cells_);
-    ++counters_.polls;
-    ++counters_.sleeps;
-    sleeping_.store(true, std::memory_order_seq_cst);
-    const bool may_wait =
-        woken_.empty() && arrivals_.empty() && requests_.empty() && !has_signals();
-    time_point until = may_wait ? timers_.next_event() : time_point::min();
-    if (until == never && is_alone_ != nullptr) {
-        until = before_endless_sleep();
-    }
-    reactor_->poll(until, *this);
-    sleeping_.store(false, std::memory_order_relaxed);
-    polled_at_ = cycle_counter();
-    checks_until_poll_ = checks_per_poll;
     take_inboxes();
     if (timers_.size() != 0) {
         fire_timers(reactor_->now());

@@ -276,6 +276,11 @@ private:
     void perturb() noexcept;
     void service() noexcept;
     void wait_for_work() noexcept;
+    bool spin() noexcept;
+    void judge_sleep(std::uint64_t cycles) noexcept;
+    bool nothing_came() const noexcept {
+        return woken_.empty() && arrivals_.empty() && requests_.empty() && !has_signals();
+    }
     void take_inboxes() noexcept;
     void interrupt_waits() noexcept;
     bool has_signals() const noexcept { return has_signals_.load(std::memory_order_relaxed); }
@@ -399,6 +404,8 @@ private:
     hub_counters counters_;
 
     std::uint64_t polled_at_ = 0; ///< cycle_counter()
+    std::uint32_t spin_ = 0;      ///< cycles to look for something before a sleep
+    bool may_spin_ = false;       ///< there is another CPU, from which something may come
     fiber_record* free_records_ = nullptr;
     cancel_request* spent_ = nullptr; ///< whose references are to be dropped in a fiber
     shared_count live_;

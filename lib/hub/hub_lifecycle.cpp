@@ -3,6 +3,7 @@
 #include "hub/fiber_values.hpp"
 #include "hub/hub_core.hpp"
 #include "hub/task_access.hpp"
+#include "sys/processors.hpp"
 
 #include <tendril/detail/guest.hpp>
 
@@ -214,6 +215,8 @@ void hub_core::attach_thread() noexcept {
     counters_ = {};
     switches_ = 0;
     check_at_ = 1;
+    may_spin_ = sys::processors() > 1;
+    spin_ = 0;
     main_id_ = next_id();
     woken_.reopen();
     arrivals_.reopen();
