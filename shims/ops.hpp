@@ -95,6 +95,9 @@ struct tendril_shim_side {
     const struct tendril_shim_ops* idle;
     /* libc's function of that name, or null if the shim does not replace it. */
     void* (*original)(const char* name);
+    /* To be called when `original` is no longer needed: from then on calls may come, also from
+       threads without a hub. */
+    void (*publish)(void);
     /* By tendril_shim_index; null when nobody will read them. */
     struct tendril_shim_counter* counters;
 };

@@ -49,7 +49,7 @@ public:
     /// is served first. What the fiber fails with is the handle's to get; the others go on.
     /// @throws cancelled, timed_out (<tendril/cancel.hpp>): none was started. As tendril::spawn.
     template <typename Function, typename... Args>
-    auto spawn(Function&& function, Args&&... args)
+    [[gnu::always_inline]] auto spawn(Function&& function, Args&&... args)
         -> std::enable_if_t<detail::is_function<Function, Args...>,
                             detail::fiber_of<Function, Args...>> {
         places_.acquire_until(detail::steady_time::max(), "place in a fiber pool");
@@ -61,7 +61,7 @@ public:
     /// then.
     /// @returns a handle of no fiber if there is none.
     template <typename Function, typename... Args>
-    auto try_spawn(Function&& function, Args&&... args)
+    [[gnu::always_inline]] auto try_spawn(Function&& function, Args&&... args)
         -> std::enable_if_t<detail::is_function<Function, Args...>,
                             detail::fiber_of<Function, Args...>> {
         if (!places_.try_acquire()) {
@@ -89,7 +89,8 @@ public:
         with_task_group([&](task_group& group) {
             for (auto at = std::begin(items), end = std::end(items); at != end; ++at) {
                 places_.acquire_until(detail::steady_time::max(), "place in a fiber pool");
-                jobs.push_back(spawn_at(detail::pool_place(places_), group.core_,
+                detail::pool_place place(places_); // before the item, which may throw
+                jobs.push_back(spawn_at(std::move(place), group.core_,
                                         detail::item_call<Range, Function>(function, at)));
             }
         });
@@ -142,8 +143,8 @@ private:
     friend class unordered_results;
 
     template <typename Function, typename... Args>
-    auto spawn_at(detail::pool_place place, detail::group_core& group, Function&& function,
-                  Args&&... args) {
+    [[gnu::always_inline]] auto spawn_at(detail::pool_place place, detail::group_core& group,
+                                         Function&& function, Args&&... args) {
         return detail::spawner::spawn_in(
             {group}, options_, nullptr,
             detail::placed_call<std::decay_t<Function>, std::decay_t<Args>...>(

@@ -48,6 +48,7 @@ template <typename T>
 struct start_state {
     promise<T> value;
     std::atomic<bool> counts{false}; ///< its failure is the group's, no longer start()'s
+    bool has_value = false;          ///< the task's
 };
 
 } // namespace detail
@@ -62,8 +63,17 @@ public:
     /// @throws std::future_error promise_already_satisfied: the second time.
     template <typename... Value>
     void operator()(Value&&... value) const {
+        // First, because start() may return as soon as there is a value.
         state_->counts.store(true, std::memory_order_release);
-        state_->value.set_value(std::forward<Value>(value)...);
+        try {
+            state_->value.set_value(std::forward<Value>(value)...);
+        } catch (...) {
+            if (!state_->has_value) {
+                state_->counts.store(false, std::memory_order_release);
+            }
+            throw;
+        }
+        state_->has_value = true;
     }
 
 private:
@@ -106,7 +116,7 @@ public:
     /// @throws std::bad_alloc; std::system_error EMFILE and the like: the thread's hub could not be
     /// made.
     template <typename Function, typename... Args>
-    auto spawn(Function&& function, Args&&... args)
+    [[gnu::always_inline]] auto spawn(Function&& function, Args&&... args)
         -> std::enable_if_t<detail::is_function<Function, Args...>,
                             detail::fiber_of<Function, Args...>> {
         return spawn(spawn_options(), std::forward<Function>(function),
@@ -115,8 +125,8 @@ public:
 
     /// Likewise, with a name or a stack size.
     template <typename Function, typename... Args>
-    detail::fiber_of<Function, Args...> spawn(const spawn_options& options, Function&& function,
-                                              Args&&... args) {
+    [[gnu::always_inline]] detail::fiber_of<Function, Args...>
+    spawn(const spawn_options& options, Function&& function, Args&&... args) {
         return detail::spawner::spawn_in({core_}, options, nullptr,
                                          std::forward<Function>(function),
                                          std::forward<Args>(args)...);
@@ -125,8 +135,8 @@ public:
     /// Likewise, on a chosen hub.
     /// @throws std::system_error ESRCH: that hub has ended with its thread.
     template <typename Function, typename... Args>
-    detail::fiber_of<Function, Args...> spawn(const hub& on, const spawn_options& options,
-                                              Function&& function, Args&&... args) {
+    [[gnu::always_inline]] detail::fiber_of<Function, Args...>
+    spawn(const hub& on, const spawn_options& options, Function&& function, Args&&... args) {
         return detail::spawner::spawn_in({core_}, options, &on, std::forward<Function>(function),
                                          std::forward<Args>(args)...);
     }
@@ -146,7 +156,7 @@ public:
     /// std::system_error ECANCELED: it was cancelled; std::logic_error: it ended without a word;
     /// cancelled, timed_out: the caller gave up, and the task is cancelled.
     template <typename T = void, typename Function, typename... Args>
-    auto start(Function&& function, Args&&... args)
+    [[gnu::always_inline]] auto start(Function&& function, Args&&... args)
         -> std::enable_if_t<detail::is_function<Function, started<T>, Args...>, T> {
         return start<T>(spawn_options(), std::forward<Function>(function),
                         std::forward<Args>(args)...);
@@ -154,7 +164,8 @@ public:
 
     /// Likewise, with a name or a stack size.
     template <typename T = void, typename Function, typename... Args>
-    T start(const spawn_options& options, Function&& function, Args&&... args) {
+    [[gnu::always_inline]] T start(const spawn_options& options, Function&& function,
+                                   Args&&... args) {
         auto state = std::make_shared<detail::start_state<T>>();
         future<T> value = state->value.get_future();
         auto task = detail::spawner::spawn_in(

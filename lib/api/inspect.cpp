@@ -22,7 +22,10 @@ void dump_fibers(int fd) {
     std::string_view left = text;
     while (!left.empty()) {
         const ssize_t n = sys::real.write(fd, left.data(), left.size());
-        if (n < 0 && errno != EINTR) {
+        if (n < 0 && errno == EAGAIN) {
+            pollfd p = {fd, POLLOUT, 0};
+            sys::real.poll(&p, 1, -1);
+        } else if (n < 0 && errno != EINTR) {
             throw std::system_error(errno, std::system_category(), "dump_fibers");
         }
         left.remove_prefix(n > 0 ? static_cast<std::size_t>(n) : 0);

@@ -23,7 +23,7 @@ void launch(task& t, const spawn_options& options, const hub* on, const group_me
         throw;
     }
     try {
-        launch(t, options, on);
+        launch(t, options, on, __builtin_return_address(0));
     } catch (...) {
         group_access::not_launched(*member);
         throw;

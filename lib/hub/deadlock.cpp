@@ -20,7 +20,8 @@ namespace {
 
 constexpr std::chrono::milliseconds first_pause{20};
 constexpr std::chrono::seconds longest_pause{10};
-constexpr std::size_t glance = 64; ///< fibers looked at on the way to sleep
+constexpr std::size_t glance = 64; ///< records looked at on the way to sleep
+constexpr std::size_t everything = ~std::size_t{0};
 
 /// Only other fibers end such a wait. All else may come from outside, or is not known.
 bool is_for_fibers(const wait_reason& why) noexcept {
@@ -34,12 +35,16 @@ fiber_record& hub_core::principal() noexcept {
     return sole_survivor_ != nullptr ? *sole_survivor_ : main_;
 }
 
-/// Looks at so many fibers for one that can be woken from outside, the one found last time first.
+/// Looks at so many records for a fiber that can be woken from outside, the one found last time
+/// first.
 hub_core::hope hub_core::look_for_hope(std::size_t at_most) noexcept {
     const std::size_t records = slabs_.size() * records_per_slab;
     std::size_t seen = 0;
     for (std::size_t n = 0; n < records && seen < live_; ++n) {
         const std::size_t i = (hopeful_ + n) % records;
+        if (n == at_most) {
+            return hope::unknown;
+        }
         const fiber_record& r = slabs_[i / records_per_slab].records[i % records_per_slab];
         if (r.job == nullptr) {
             continue;
@@ -48,9 +53,7 @@ hub_core::hope hub_core::look_for_hope(std::size_t at_most) noexcept {
             hopeful_ = i;
             return hope::found;
         }
-        if (++seen == at_most && seen < live_) {
-            return hope::unknown;
-        }
+        ++seen;
     }
     return hope::none;
 }
@@ -65,7 +68,7 @@ time_point hub_core::before_endless_sleep() noexcept {
         return never;
     }
     const bool is_new = quiet_since_ != switches_;
-    const hope found = look_for_hope(is_new ? glance : live_);
+    const hope found = look_for_hope(is_new ? glance : everything);
     if (found == hope::found) {
         return never;
     }

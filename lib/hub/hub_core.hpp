@@ -175,6 +175,13 @@ public:
 
     /// From a signal handler on the hub's thread: fibers that wait now may have to learn of it.
     void signalled(bool restarts) noexcept;
+    /// A handler that ends such a wait has run since it began.
+    bool is_interrupted(const wait_reason& why) const noexcept {
+        const auto& handled_at =
+            why.by_signals == interruption::always ? any_handler_at_ : unrestarted_at_;
+        return why.by_signals != interruption::none &&
+               why.since < handled_at.load(std::memory_order_relaxed);
+    }
 
     // --- for the layers above --------------------------------------------------------------------
     reactor& poller() noexcept { return *reactor_; }

@@ -20,14 +20,11 @@ void hub_core::signalled(bool restarts) noexcept {
 void hub_core::interrupt_waits() noexcept {
     has_signals_.store(false, std::memory_order_relaxed);
     const auto interrupt = [this](fiber_record& r) {
-        if (r.waiting == nullptr || r.waiting->by_signals == interruption::none) {
+        if (r.waiting == nullptr || !is_interrupted(*r.waiting)) {
             return;
         }
-        const bool always = r.waiting->by_signals == interruption::always;
-        const auto& handled_at = always ? any_handler_at_ : unrestarted_at_;
         const ticket present{&r, r.word.load(std::memory_order_acquire)};
-        if (r.waiting->since < handled_at.load(std::memory_order_relaxed) &&
-            (present.value & ticket_state_mask) == ticket_waiting) {
+        if ((present.value & ticket_state_mask) == ticket_waiting) {
             wake_up(present, wake::interrupted);
         }
     };

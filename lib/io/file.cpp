@@ -7,10 +7,12 @@
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
+#include <linux/magic.h>
 #include <memory>
 #include <string>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 namespace tendril::detail::io {
@@ -22,11 +24,11 @@ using std::chrono::milliseconds;
 constexpr milliseconds shortest_pause{1};
 constexpr milliseconds longest_pause{20};
 
-wait_reason reason(const char* what, int fd, const options& o, const hub_core& hub) noexcept {
+wait_reason reason(const char* what, int fd, options& o, const hub_core& hub) noexcept {
     wait_reason why{wait_kind::other, what, fd};
     if (o.as_program) {
         why.by_signals = interruption::unless_restarted;
-        why.since = hub.switches();
+        why.since = o.begun = o.begun != 0 ? o.begun : hub.switches();
     }
     return why;
 }
@@ -83,6 +85,9 @@ int try_until_free(hub_core& hub, const char* what, int fd, options& o, Attempt 
         }
         o.waited = true;
         const wait_reason why = reason(what, fd, o, hub);
+        if (hub.is_interrupted(why)) {
+            return -EINTR;
+        }
         const wake end = hub.park(hub.prepare(), why, std::min(hub.now() + pause, o.deadline));
         if (end != wake::timeout) {
             return hub_io::outcome(end, true);
@@ -107,6 +112,26 @@ int flush(int fd, const char* what, options& o, Call call) noexcept {
 bool is_on_disk(int fd) noexcept {
     struct stat status {};
     return ::fstat(fd, &status) == 0 && (S_ISREG(status.st_mode) || S_ISBLK(status.st_mode));
+}
+
+bool is_in_memory(int fd) noexcept {
+    struct statfs system {};
+    if (::fstatfs(fd, &system) != 0) {
+        return false;
+    }
+    switch (system.f_type) {
+    case PROC_SUPER_MAGIC:
+    case SYSFS_MAGIC:
+    case CGROUP_SUPER_MAGIC:
+    case CGROUP2_SUPER_MAGIC:
+    case DEBUGFS_MAGIC:
+    case TRACEFS_MAGIC:
+    case TMPFS_MAGIC:
+    case RAMFS_MAGIC:
+        return true;
+    default:
+        return false;
+    }
 }
 
 int openat(int folder, const char* path, int flags, mode_t mode, options& o) noexcept {

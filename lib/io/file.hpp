@@ -15,6 +15,9 @@ namespace tendril::detail::io {
 /// A regular file or a block device, for which nothing tells when it is ready.
 bool is_on_disk(int fd) noexcept;
 
+/// A file of /proc and the like, which no disk stands behind.
+bool is_in_memory(int fd) noexcept;
+
 /// A call that takes as long as a disk does, on a worker thread, unless nothing else would run here
 /// meanwhile. Nothing ends the wait, for the call uses the caller's memory.
 template <typename Call>

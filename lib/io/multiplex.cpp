@@ -83,12 +83,15 @@ int mark_closed(pollfd* fds, std::size_t count, waiter_array& waiters, int ready
     return ready;
 }
 
-/// poll, select, epoll_wait and sleeps are never restarted.
-void interrupted_always(wait_reason& why, const options& o, const hub_core& hub) noexcept {
-    if (o.as_program) {
-        why.by_signals = interruption::always;
-        why.since = hub.switches();
+/// poll, select, epoll_wait and sleeps are never restarted. True: a handler has run already,
+/// between two parts of the wait.
+bool interrupted_always(wait_reason& why, options& o, const hub_core& hub) noexcept {
+    if (!o.as_program) {
+        return false;
     }
+    why.by_signals = interruption::always;
+    why.since = o.begun = o.begun != 0 ? o.begun : hub.switches();
+    return hub.is_interrupted(why);
 }
 
 bool nothing_to_watch(const pollfd* fds, std::size_t count) noexcept {
@@ -106,7 +109,9 @@ int sleep(time_point until, options& o) noexcept {
     o.waited = true;
     hub_core& hub = io->hub();
     wait_reason why{wait_kind::sleep, o.what != nullptr ? o.what : "sleep"};
-    interrupted_always(why, o, hub);
+    if (interrupted_always(why, o, hub)) {
+        return -EINTR;
+    }
     const wake end = hub.park(hub.prepare(), why, until);
     return end == wake::timeout ? 0 : hub_io::outcome(end, true);
 }
@@ -142,8 +147,9 @@ int poll(pollfd* fds, nfds_t count, options& o) noexcept {
                     count == 1 ? fds[0].fd : -1};
     int end = 0;
     do {
-        interrupted_always(why, o, io->hub());
-        end = park_on(*io, fds, count, waiters, o.deadline, why);
+        end = interrupted_always(why, o, io->hub())
+                  ? -EINTR
+                  : park_on(*io, fds, count, waiters, o.deadline, why);
         if (end == -ECANCELED) {
             ready = end;
         } else if (ready = result_of(sys::real.poll(fds, count, 0)); ready >= 0) {

@@ -38,6 +38,12 @@ void operation::begin_waiting() noexcept {
     }
 }
 
+/// A wait may have parts; handlers that ran between them count as well.
+bool operation::begin_part() noexcept {
+    why_.since = options_.begun = options_.begun != 0 ? options_.begun : io_->hub().switches();
+    return io_->hub().is_interrupted(why_);
+}
+
 int operation::wait() noexcept {
     if (!begun_) {
         begin_waiting();
@@ -47,7 +53,9 @@ int operation::wait() noexcept {
     }
     options_.waited = true;
     parked_ = true;
-    why_.since = io_->hub().switches();
+    if (begin_part()) {
+        return -EINTR;
+    }
     const int r = io_->wait(fd_, direction_.bit, limit_, why_, closings_, calls_);
     return r == -ETIMEDOUT ? expiry_ : r;
 }
@@ -61,7 +69,9 @@ int operation::wait_until(time_point retry, std::uint32_t want) noexcept {
     }
     options_.waited = true;
     parked_ = true;
-    why_.since = io_->hub().switches();
+    if (begin_part()) {
+        return -EINTR;
+    }
     // Even for no edge, because closing the fd ends it.
     const int r = io_->wait(fd_, want, std::min(retry, limit_), why_, closings_);
     if (r != -ETIMEDOUT) {

@@ -39,6 +39,12 @@ struct options {
     /// Out: the call parked at least once (the statistics of the shims).
     bool waited = false;
 
+    /// False: cancellation and timeouts of the fiber do not end it. (So far only process::wait4.)
+    bool cancellable = true;
+
+    /// The hub's switches() when the call first waited; 0: it has not. Signals count from then on.
+    std::uint64_t begun = 0;
+
     /// Shown in dumps in place of the operation's own name; a literal.
     const char* what = nullptr;
 };

@@ -36,7 +36,7 @@ bool refuses_nowait(ssize_t result) noexcept {
 
 /// Remembers and returns of which kind it is.
 fd_kind without_nowait(int fd) noexcept {
-    const fd_kind kind = is_on_disk(fd) ? fd_kind::disk : fd_kind::polled;
+    const fd_kind kind = is_on_disk(fd) && !is_in_memory(fd) ? fd_kind::disk : fd_kind::polled;
     remember_kind(fd, kind);
     return kind;
 }
@@ -173,8 +173,8 @@ bool bad_count(int count) noexcept {
 
 /// A transfer on a file by `call(parts, number, offset, also)`, asked with RWF_NOWAIT first.
 template <typename Call>
-ssize_t positioned(const wait_reason& why, const iovec* iov, int count, off_t offset, int flags,
-                   options& o, Call call) noexcept {
+ssize_t positioned(int fd, const wait_reason& why, const iovec* iov, int count, off_t offset,
+                   int flags, options& o, Call call) noexcept {
     int error = 0;
     hub_io* const io = this_hub(error);
     if (io == nullptr) {
@@ -186,8 +186,11 @@ ssize_t positioned(const wait_reason& why, const iovec* iov, int count, off_t of
     }
     const auto patiently = [&](const iovec* parts, int number, off_t at) {
         const ssize_t n = call(parts, number, at, RWF_NOWAIT);
-        return n != -EAGAIN && !refuses_nowait(n)
-                   ? n
+        if (n != -EAGAIN && !refuses_nowait(n)) {
+            return n;
+        }
+        return is_in_memory(fd)
+                   ? call(parts, number, at, 0)
                    : on_disk(io->hub(), why, o, [=] { return call(parts, number, at, 0); });
     };
     iov_cursor rest(iov, static_cast<std::size_t>(count));
@@ -299,7 +302,7 @@ ssize_t preadv2(int fd, const iovec* iov, int count, off_t offset, int flags, op
     if (offset == current_position && (flags & RWF_NOWAIT) == 0 && !is_on_disk(fd)) {
         return readv(fd, iov, count, o);
     }
-    return positioned({wait_kind::read, "pread", fd}, iov, count, offset, flags, o,
+    return positioned(fd, {wait_kind::read, "pread", fd}, iov, count, offset, flags, o,
                       [fd, flags](const iovec* parts, int number, off_t at, int also) {
                           return result_of(sys::real.preadv2(fd, parts, number, at, flags | also));
                       });
@@ -310,7 +313,7 @@ ssize_t pwritev2(int fd, const iovec* iov, int count, off_t offset, int flags,
     if (offset == current_position && (flags & RWF_NOWAIT) == 0 && !is_on_disk(fd)) {
         return writev(fd, iov, count, o);
     }
-    return positioned({wait_kind::write, "pwrite", fd}, iov, count, offset, flags, o,
+    return positioned(fd, {wait_kind::write, "pwrite", fd}, iov, count, offset, flags, o,
                       [fd, flags](const iovec* parts, int number, off_t at, int also) {
                           return result_of(sys::real.pwritev2(fd, parts, number, at, flags | also));
                       });

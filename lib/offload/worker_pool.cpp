@@ -2,6 +2,7 @@
 #include "offload/worker_pool.hpp"
 
 #include <algorithm>
+#include <atomic>
 #include <cerrno>
 #include <chrono>
 #include <cstring>
@@ -17,6 +18,8 @@ namespace {
 constexpr std::chrono::seconds idle_life{5};
 constexpr std::size_t brisk_threads = 8;
 constexpr std::size_t any_number = ~std::size_t{0};
+
+constinit std::atomic<std::uint64_t> events{0};
 
 thread_local constinit worker_pool* own_pool [[gnu::tls_model("initial-exec")]] = nullptr;
 
@@ -102,12 +105,16 @@ worker_pool& worker_pool::patient() {
     return pools.kept(pools.patient, kind::unbounded, any_number);
 }
 
+std::uint64_t worker_pool::activity() noexcept {
+    return events.load();
+}
+
 std::size_t worker_pool::idle_threads() noexcept {
     const std::lock_guard lock(pools.mutex);
     std::size_t idle = 0;
     for (worker_pool* p = pools.first; p != nullptr; p = p->next_pool_) {
         const std::lock_guard pool_lock(p->mutex_);
-        idle += p->idle_ - std::min(p->idle_, p->queued_);
+        idle += p->idle_ - std::min(p->idle_, p->queued_ + p->idle_hubs_);
     }
     return idle;
 }
@@ -148,6 +155,7 @@ int worker_pool::post(const std::shared_ptr<pool_job>& job) noexcept {
     (last_ != nullptr ? last_->next_ : first_) = job.get();
     last_ = job.get();
     ++queued_;
+    events.fetch_add(1);
     wanted_.notify_one();
     return 0;
 }
@@ -216,10 +224,13 @@ void* worker_pool::run_thread(void* pool) noexcept {
 void worker_pool::serve() noexcept {
     std::unique_lock lock(mutex_);
     for (;;) {
+        const std::size_t hubs = hub_core::current_or_null() != nullptr ? 1 : 0;
         ++idle_;
+        idle_hubs_ += hubs;
         const bool called =
             wanted_.wait_for(lock, idle_life, [this] { return first_ != nullptr || closed_; });
         --idle_;
+        idle_hubs_ -= hubs;
         if (!called || first_ == nullptr) {
             --workers_;
             return;
@@ -232,6 +243,7 @@ void worker_pool::serve() noexcept {
         if (own_pool == nullptr) {
             return; // the job forked, and in the child this is no worker any more
         }
+        events.fetch_add(1);
         lock.lock();
         --working_;
         tell_waiters();
@@ -309,7 +321,7 @@ void worker_pool::forked() noexcept {
         last_ = nullptr;
     }
     waiters_ = nullptr;
-    queued_ = working_ = workers_ = idle_ = threads_ = 0;
+    queued_ = working_ = workers_ = idle_ = idle_hubs_ = threads_ = 0;
     new (&wanted_) std::condition_variable;
     new (&changed_) std::condition_variable;
 }

@@ -9,6 +9,7 @@
 #include <array>
 #include <condition_variable>
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <mutex>
 
@@ -34,8 +35,11 @@ public:
     /// For jobs that may block for ever: each has a thread.
     static worker_pool& patient();
 
-    /// Of all pools: threads that have nothing to do, nor anything waiting for them.
+    /// Of all pools: threads that have nothing to do, nor anything waiting for them, nor a hub,
+    /// whose fibers may have.
     static std::size_t idle_threads() noexcept;
+    /// Grows with each job that is posted and each that is done.
+    static std::uint64_t activity() noexcept;
 
     /// 0, or an errno, and the job was not taken: that of a thread that would have been the first
     /// to come to it, or ESRCH after close().
@@ -76,12 +80,13 @@ private:
     waiter* waiters_ = nullptr;       ///< for fibers likewise
     pool_job* first_ = nullptr;
     pool_job* last_ = nullptr;
-    pool_job* lost_ = nullptr; ///< in a child: the parent's; only leak checkers look here
-    std::size_t queued_ = 0;   ///< jobs in the list
-    std::size_t working_ = 0;  ///< jobs with a worker
-    std::size_t workers_ = 0;  ///< threads that may take a job
-    std::size_t idle_ = 0;     ///< of them, those that wait for one
-    std::size_t threads_ = 0;  ///< that are not gone yet
+    pool_job* lost_ = nullptr;  ///< in a child: the parent's; only leak checkers look here
+    std::size_t queued_ = 0;    ///< jobs in the list
+    std::size_t working_ = 0;   ///< jobs with a worker
+    std::size_t workers_ = 0;   ///< threads that may take a job
+    std::size_t idle_ = 0;      ///< of them, those that wait for one
+    std::size_t idle_hubs_ = 0; ///< of those, the ones that have a hub
+    std::size_t threads_ = 0;   ///< that are not gone yet
     bool closed_ = false;
     worker_pool* next_pool_ = nullptr;
 };

@@ -44,7 +44,10 @@ struct registry {
     }
 
     std::shared_ptr<watch> find(const selection& asked) {
-        const auto same = [&](const auto& each) { return each->of == asked; };
+        // An fd may be another by now.
+        const auto same = [&](const auto& each) {
+            return asked.type != P_PIDFD && each->of == asked;
+        };
         const auto found = std::find_if(watches.begin(), watches.end(), same);
         return found != watches.end() ? *found : nullptr;
     }

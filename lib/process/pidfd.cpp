@@ -67,16 +67,15 @@ pidfd::~pidfd() {
     }
 }
 
-bool pidfd::has_ended() const noexcept {
-    pollfd p = {fd_, POLLIN, 0};
-    return sys::real.poll(&p, 1, 0) > 0;
-}
-
-int pidfd::wait(io::hub_io& io, const wait_reason& why, time_point deadline) noexcept {
-    const io::fd_entry* const e = io::fd_table::find(fd_);
+int wait_for_end(io::hub_io& io, int fd, const wait_reason& why, time_point deadline) noexcept {
+    const io::fd_entry* const e = io::fd_table::find(fd);
     const std::uint32_t closings = e != nullptr ? e->closings.load(std::memory_order_acquire) : 0;
+    const auto has_ended = [fd] {
+        pollfd p = {fd, POLLIN, 0};
+        return sys::real.poll(&p, 1, 0) > 0;
+    };
     while (!has_ended()) {
-        const int end = io.wait(fd_, readiness::in, deadline, why, closings);
+        const int end = io.wait(fd, readiness::in, deadline, why, closings);
         if (end != 0) {
             return end == io::hub_io::always_ready ? -EBADF : end;
         }

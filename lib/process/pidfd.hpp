@@ -8,6 +8,10 @@
 
 namespace tendril::detail::process {
 
+/// Parks until the process of a pidfd has ended: 0. -ETIMEDOUT, -EINTR, -ECANCELED; -EBADF when it
+/// cannot tell.
+int wait_for_end(io::hub_io& io, int fd, const wait_reason& why, time_point deadline) noexcept;
+
 /// An fd for a child while a fiber waits for its end (pidfd_open(2), Linux 5.3). The children of a
 /// fork do not inherit it.
 class pidfd {
@@ -19,10 +23,9 @@ public:
 
     bool valid() const noexcept { return fd_ >= 0; } ///< false: no such system call, no fd left…
 
-    bool has_ended() const noexcept;
-
-    /// Parks until the child has ended: 0. -ETIMEDOUT, -ECANCELED; -EBADF when it cannot tell.
-    int wait(io::hub_io& io, const wait_reason& why, time_point deadline) noexcept;
+    int wait(io::hub_io& io, const wait_reason& why, time_point deadline) const noexcept {
+        return wait_for_end(io, fd_, why, deadline);
+    }
 
 private:
     friend struct pidfd_list;

@@ -53,16 +53,24 @@ public:
         if (o.as_program) {
             why_.by_signals = interruption::unless_restarted;
         }
+        why_.cancellable = o.cancellable;
     }
 
     /// Nothing on this hub is kept from running when the thread blocks.
     bool may_block() noexcept {
-        return !asks_fd_ && options_.deadline == never && io_.hub().has_nothing_else();
+        return !asks_fd_ && of_.type != P_PIDFD && options_.deadline == never &&
+               io_.hub().has_nothing_else();
     }
 
     /// Parks until the system call may have an answer: 0, or -errno.
     int wait() noexcept {
-        why_.since = io_.hub().switches();
+        why_.since = options_.begun = options_.begun != 0 ? options_.begun : io_.hub().switches();
+        if (io_.hub().is_interrupted(why_)) {
+            return -EINTR;
+        }
+        if (of_.type == P_PIDFD && !given_up_fd_) {
+            return until_ready();
+        }
         if (asks_fd_) {
             const auto child = static_cast<pid_t>(of_.id);
             pidfd fd(is_traced(child) ? 0 : child);
@@ -77,6 +85,21 @@ public:
     }
 
 private:
+    /// The program's own pidfd tells of the end; of a stop, or what a tracer keeps, the kernel is
+    /// asked.
+    int until_ready() noexcept {
+        const int fd = static_cast<int>(of_.id);
+        if ((sys::real.fcntl(fd, F_GETFL) & O_NONBLOCK) != 0) {
+            return -EAGAIN; // waitid(2): PIDFD_NONBLOCK
+        }
+        given_up_fd_ = true;
+        if ((of_.options & ~WNOWAIT) != WEXITED) {
+            return 0;
+        }
+        options_.waited = true;
+        return wait_for_end(io_, fd, why_, options_.deadline);
+    }
+
     int until_end(pidfd& fd) noexcept {
         const time_point look = io_.hub().now() + patience_;
         patience_ = std::min(2 * patience_, milliseconds(1000));
@@ -94,7 +117,8 @@ private:
     const selection& of_;
     wait_reason why_;
     io::options& options_;
-    bool asks_fd_; ///< only the end of one child is wanted
+    bool given_up_fd_ = false; ///< the program's has told what it can
+    bool asks_fd_;             ///< only the end of one child is wanted
     milliseconds patience_{20};
 };
 
@@ -136,6 +160,14 @@ selection selected(pid_t pid, int flags) noexcept {
     return {P_PGID, static_cast<id_t>(pid == 0 ? ::getpgrp() : -pid), options};
 }
 
+/// Who only looks, again and again, must not keep others from running.
+void charge() noexcept {
+    int error = 0;
+    if (io::hub_io* const io = io::this_hub(error)) {
+        io->hub().charge();
+    }
+}
+
 } // namespace
 
 int wait4(pid_t pid, int* status, int flags, rusage* usage, io::options& o) noexcept {
@@ -144,6 +176,7 @@ int wait4(pid_t pid, int* status, int flags, rusage* usage, io::options& o) noex
     };
     // Only the calling thread's own children: no other thread can ask for them.
     if ((flags & (WNOHANG | __WNOTHREAD)) != 0) {
+        charge();
         return call(0);
     }
     return wait_for(call, selected(pid, flags), {wait_kind::other, "waitpid ", pid}, o);
@@ -157,6 +190,7 @@ int waitid(idtype_t type, id_t id, siginfo_t* info, int flags, io::options& o) n
         return result == 0 && out.si_pid != 0 ? 1 : result;
     };
     if ((flags & (WNOHANG | __WNOTHREAD)) != 0) {
+        charge();
         return std::min(call(0), 0);
     }
     const wait_reason why = {wait_kind::other, "waitid ", static_cast<std::int64_t>(id)};

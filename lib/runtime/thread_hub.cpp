@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: BSL-1.0
 // Where a thread's hub comes from: here the hub meets the reactor and the layers above it.
+#include "runtime/thread_hub.hpp"
 #include "base/single_threaded.hpp"
 #include "hub/hub_core.hpp"
 #include "offload/worker_pool.hpp"
 #include "reactor/epoll.hpp"
 #include "runtime/settings.hpp"
 #include "runtime/terminate.hpp"
-#include "runtime/thread_hub.hpp"
 
 #include <chrono>
 #include <cstdio>
@@ -54,6 +54,9 @@ bool is_main_thread() noexcept {
 /// No thread but this one and idle ones of ours.
 bool is_alone() noexcept {
     struct stat tasks {};
+    // A job that ends or begins meanwhile may have made a thread that was not counted.
+    const std::uint64_t before = worker_pool::activity();
+    const std::size_t idle = worker_pool::idle_threads();
     // proc(5) has a folder in it for each thread, and its link count tells how many: 2 more.
     if (::stat("/proc/self/task", &tasks) != 0 || tasks.st_nlink <= 2) {
         return single_threaded();
@@ -63,7 +66,8 @@ bool is_alone() noexcept {
 #else
     constexpr std::size_t quiet = 1;
 #endif
-    return tasks.st_nlink - 2 <= quiet + worker_pool::idle_threads();
+    return tasks.st_nlink - 2 <= quiet + idle && worker_pool::activity() == before &&
+           worker_pool::idle_threads() == idle;
 }
 
 void forked_child() {

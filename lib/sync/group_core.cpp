@@ -214,7 +214,7 @@ void group_core::wait() {
     try {
         group_access::wait(*this, true);
     } catch (...) {
-        cancel("who waited for its task group gave up");
+        cancel("who waited for its task group gave up", together_);
         wait_unconditionally();
         throw;
     }

@@ -48,11 +48,8 @@ void on_signal(int number, siginfo_t* info, void* context) {
         hub->signalled((flags & SA_RESTART) != 0);
         errno = saved;
     }
-    if ((flags & SA_SIGINFO) != 0) {
-        handler(number, info, context);
-    } else {
-        reinterpret_cast<sighandler_t>(reinterpret_cast<void*>(handler))(number);
-    }
+    // One that takes the number alone does not see the others.
+    handler(number, info, context);
 }
 
 bool wraps(int number) noexcept {

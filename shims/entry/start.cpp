@@ -51,6 +51,10 @@ void* original_of(const char* wanted) {
     return nullptr;
 }
 
+void publish() {
+    owner_ready.store(true, std::memory_order_release);
+}
+
 } // namespace
 
 void start() noexcept {
@@ -142,11 +146,11 @@ extern "C" TENDRIL_EXPORT int tendril_shim_attach_v1(const tendril_shim_hub* hub
         return EPROTO;
     }
     start();
-    *side = {slot_of_thread, &active, idle, original_of, setting.stats ? counters : nullptr};
+    *side = {slot_of_thread, &active, idle,
+             original_of,    publish, setting.stats ? counters : nullptr};
     const tendril_shim_hub* none = nullptr;
     if (owner.compare_exchange_strong(none, hub)) {
         fill_active(*hub->ops);
-        owner_ready.store(true, std::memory_order_release);
         return 0;
     }
     return none == hub ? 0 : EBUSY;

@@ -96,6 +96,7 @@ void take_originals() noexcept {
         with_shim = relation::served;
         counters = side.counters;
         take_originals();
+        side.publish();
         break;
     case EBUSY:
         with_shim = relation::refused;

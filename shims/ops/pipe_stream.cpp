@@ -130,7 +130,8 @@ int close_file(FILE* file) noexcept {
 int finish(FILE* file, pid_t child, io::options& o) noexcept {
     const int closed = close_file(file);
     int status = -1;
-    o.as_program = false; // signals do not end it
+    o.as_program = false; // nothing ends it: who would take the child otherwise?
+    o.cancellable = false;
     const int result = process::wait4(child, &status, 0, nullptr, o);
     return result < 0 ? result : closed < 0 ? closed : status;
 }

@@ -8,16 +8,19 @@
 #include <mutex>
 #include <paths.h>
 #include <unistd.h>
+#include <utility>
 
 namespace tendril::detail::shim::ops {
 
 namespace {
 
-/// What system(3) does to signals while the command runs. As libc does it: SIGINT and SIGQUIT are
-/// ignored in the whole process until the last command has ended, SIGCHLD is blocked on the thread.
+/// What system(3) does to signals while the command runs: SIGINT and SIGQUIT are ignored in the
+/// whole process until the last command has ended. SIGCHLD is blocked on the thread, as libc does,
+/// but only if nothing else runs there: the mask is that of all its fibers.
 class signals_of_command {
 public:
-    signals_of_command() noexcept {
+    explicit signals_of_command(bool alone) noexcept
+        : alone_(alone) {
         const std::lock_guard lock(mutex_);
         if (commands_++ == 0) {
             struct sigaction ignore = {};
@@ -25,27 +28,19 @@ public:
             sys::real.sigaction(SIGINT, &ignore, &interrupt_);
             sys::real.sigaction(SIGQUIT, &ignore, &quit_);
         }
-        if (on_thread_++ == 0) {
-            sigset_t child;
-            sigemptyset(&child);
-            sigaddset(&child, SIGCHLD);
-            sigset_t before;
-            pthread_sigmask(SIG_BLOCK, &child, &before);
-            blocked_before_ = sigismember(&before, SIGCHLD) != 0;
-        }
+        sigset_t child;
+        sigemptyset(&child);
+        sigaddset(&child, SIGCHLD);
+        pthread_sigmask(SIG_BLOCK, alone_ ? &child : nullptr, &before_);
     }
 
     ~signals_of_command() {
+        if (alone_) {
+            pthread_sigmask(SIG_SETMASK, &before_, nullptr);
+        }
         const std::lock_guard lock(mutex_);
         if (--commands_ == 0) {
-            sys::real.sigaction(SIGINT, &interrupt_, nullptr);
-            sys::real.sigaction(SIGQUIT, &quit_, nullptr);
-        }
-        if (--on_thread_ == 0 && !blocked_before_) {
-            sigset_t child;
-            sigemptyset(&child);
-            sigaddset(&child, SIGCHLD);
-            pthread_sigmask(SIG_UNBLOCK, &child, nullptr);
+            restore();
         }
     }
 
@@ -53,7 +48,7 @@ public:
     signals_of_command& operator=(const signals_of_command&) = delete;
 
     /// The command has them as they were.
-    static void restore_in(posix_spawnattr_t& attributes) noexcept {
+    void restore_in(posix_spawnattr_t& attributes) noexcept {
         const std::lock_guard lock(mutex_);
         sigset_t to_default;
         sigemptyset(&to_default);
@@ -63,29 +58,41 @@ public:
         if (quit_.sa_handler != SIG_IGN) {
             sigaddset(&to_default, SIGQUIT);
         }
-        sigset_t mask;
-        pthread_sigmask(SIG_BLOCK, nullptr, &mask);
-        if (!blocked_before_) {
-            sigdelset(&mask, SIGCHLD);
-        }
         posix_spawnattr_setsigdefault(&attributes, &to_default);
-        posix_spawnattr_setsigmask(&attributes, &mask);
+        posix_spawnattr_setsigmask(&attributes, &before_);
         posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK);
     }
 
 private:
+    static void restore() noexcept {
+        sys::real.sigaction(SIGINT, &interrupt_, nullptr);
+        sys::real.sigaction(SIGQUIT, &quit_, nullptr);
+    }
+
+    /// In the child nobody waits for the commands of the parent's other fibers.
+    [[gnu::constructor]] static void hear_of_forks() {
+        pthread_atfork([] { mutex_.lock(); }, [] { mutex_.unlock(); },
+                       [] {
+                           if (std::exchange(commands_, 0) != 0) {
+                               restore();
+                           }
+                           mutex_.unlock();
+                       });
+    }
+
     static inline constinit std::mutex mutex_;
     static inline int commands_ = 0;
     static inline struct sigaction interrupt_ = {};
     static inline struct sigaction quit_ = {};
-    static inline thread_local constinit int on_thread_ = 0;
-    static inline thread_local constinit bool blocked_before_ = false;
+
+    const bool alone_;
+    sigset_t before_;
 };
 
-int spawn_shell(pid_t& pid, const char* command) noexcept {
+int spawn_shell(pid_t& pid, const char* command, signals_of_command& signals) noexcept {
     posix_spawnattr_t attributes;
     posix_spawnattr_init(&attributes);
-    signals_of_command::restore_in(attributes);
+    signals.restore_in(attributes);
     const char* const arguments[] = {"sh", "-c", command, nullptr};
     io::descriptions_shared();
     const int error = sys::real.posix_spawn(&pid, _PATH_BSHELL, nullptr, &attributes,
@@ -95,10 +102,10 @@ int spawn_shell(pid_t& pid, const char* command) noexcept {
 }
 
 /// Its status, or -errno.
-int run_command(const char* command, io::options& o) noexcept {
-    const signals_of_command signals;
+int run_command(hub_core& hub, const char* command, io::options& o) noexcept {
+    signals_of_command signals(hub.has_nothing_else());
     pid_t pid = 0;
-    if (const int error = spawn_shell(pid, command); error != 0) {
+    if (const int error = spawn_shell(pid, command, signals); error != 0) {
         errno = error;
         return W_EXITCODE(127, 0); // POSIX: as if the shell had exited with 127
     }
@@ -153,9 +160,10 @@ int waitid(idtype_t type, id_t id, siginfo_t* info, int flags) noexcept {
 int system(const char* command) noexcept {
     return call(
         tendril_shim_index_system,
-        [&](hub_core&, io::options& o) {
+        [&](hub_core& hub, io::options& o) {
             // Without a command: is there a shell?
-            return command != nullptr ? run_command(command, o) : run_command("exit 0", o) == 0;
+            return command != nullptr ? run_command(hub, command, o)
+                                      : run_command(hub, "exit 0", o) == 0;
         },
         [&] { return libc.system(command); });
 }

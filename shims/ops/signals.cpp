@@ -18,6 +18,7 @@ int take_pending(const sigset_t* set, siginfo_t* info) noexcept {
 
 int wait_for_signal(const sigset_t* set, siginfo_t* info, time_point deadline,
                     io::options& o) noexcept {
+    hub_core::current().charge();
     int number = take_pending(set, info);
     if (number != -EAGAIN || deadline == time_point::min()) {
         return number;

@@ -234,9 +234,9 @@ struct spawner {
     }
 
     template <typename Function, typename... Args>
-    static fiber_of<Function, Args...> spawn_in(const group_membership& in,
-                                                const spawn_options& options, const hub* on,
-                                                Function&& function, Args&&... args) {
+    [[gnu::always_inline]] static inline fiber_of<Function, Args...>
+    spawn_in(const group_membership& in, const spawn_options& options, const hub* on,
+             Function&& function, Args&&... args) {
         auto handle = make(std::forward<Function>(function), std::forward<Args>(args)...);
         launch(*handle.task_, options, on, in);
         return handle;
