@@ -185,9 +185,11 @@ TEST(Portal, CancellingTheCallerCancelsTheCall) {
     });
     ready.wait();
     bool local = false;
+    event called;
     auto caller = spawn([&] {
         bool on_my_stack = false;
         const auto leave = [&] {
+            called.set();
             try {
                 tendril::this_fiber::sleep_for(1h);
             } catch (...) {
@@ -203,7 +205,7 @@ TEST(Portal, CancellingTheCallerCancelsTheCall) {
             throw;
         }
     });
-    tendril::this_fiber::sleep_for(1ms);
+    called.wait();
     caller.cancel("enough");
     caller.join();
     EXPECT_EQ(error_of([&] { caller.get(); }), ECANCELED);
