@@ -34,11 +34,15 @@ struct wait_access {
     static awaited of(event& e) noexcept { return awaited(e.core_); }
 
     template <typename T>
-    static std::true_type is_thing(const fiber<T>*);
+    static std::true_type is_thing(const fiber<T>*) {
+        return {};
+    }
     template <typename T>
-    static std::true_type is_thing(const future_base<T>*);
-    static std::true_type is_thing(const event*);
-    static std::false_type is_thing(...);
+    static std::true_type is_thing(const future_base<T>*) {
+        return {};
+    }
+    static std::true_type is_thing(const event*) { return {}; }
+    static std::false_type is_thing(...) { return {}; }
 };
 
 template <typename T>

@@ -119,8 +119,8 @@ static void children(void) {
         }
     }
     to_end = 0;
-    INTERRUPTED((status = system("sleep 0.05"), errno = ENOTTY, status));
-    FILE* stream = popen("sleep 0.05", "r");
+    INTERRUPTED((status = system("sleep 0.1"), errno = ENOTTY, status));
+    FILE* stream = popen("sleep 0.1", "r");
     INTERRUPTED((status = pclose(stream), errno = ENOTTY, status));
 }
 
