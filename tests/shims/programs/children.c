@@ -24,12 +24,16 @@ static pid_t child(int status) {
     return pid;
 }
 
+// Stops, and when it goes on, ends with a byte from its parent.
+static int to_go_on[2];
 static pid_t stopping_child(void) {
+    CHECK(pipe(to_go_on) == 0);
     pid_t pid = fork();
     CHECK(pid >= 0);
     if (pid == 0) {
+        char c;
         raise(SIGSTOP);
-        _exit(3);
+        _exit(read(to_go_on[0], &c, 1) == 1 ? 3 : 4);
     }
     return pid;
 }
@@ -118,6 +122,7 @@ static void stops(void) {
     REPORT(kill(pid, SIGCONT));
     CHECK(waitpid(pid, &status, WCONTINUED) == pid);
     show("go on", status);
+    CHECK(write(to_go_on[1], "x", 1) == 1);
     CHECK(waitpid(pid, &status, WUNTRACED) == pid);
     show("end", status);
     pid = stopping_child();
