@@ -2,6 +2,7 @@
 """Servers that nobody here wrote, each in a folder of its own, on free ports of the loopback, as an
 unprivileged user. Nothing of them is left when the test ends."""
 
+import ctypes
 import os
 import pwd
 import shutil
@@ -42,11 +43,15 @@ def clean_environment(**more):
             if not k.startswith(("TENDRIL_", "LD_", "PG")) and not k.lower().endswith("_proxy")}
     return {**kept, **more}
 
+LIBC = ctypes.CDLL(None)
+PR_SET_PDEATHSIG, PR_SET_NO_NEW_PRIVS = 1, 38
+
 
 class Server:
     """A folder, a process in a session of its own, and how to know that it serves."""
 
     needs = ()
+    ends_by = signal.SIGTERM  # if the test is killed before it can end its server
 
     def __init__(self):
         need(*self.needs)
@@ -113,13 +118,19 @@ class Server:
         with open(self.file("log"), "ab") as log:
             self.process = subprocess.Popen(self.command(), executable=self.executable(), cwd=self.folder,
                                             stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                                            env=clean_environment(), start_new_session=True, **self.user)
+                                            env=clean_environment(), start_new_session=True, **self.user,
+                                            preexec_fn=self.die_with_us)
         deadline = time.monotonic() + PATIENCE
         while not self.serves():
             if self.process.poll() is not None or time.monotonic() > deadline:
                 with open(self.file("log"), errors="replace") as log:
                     raise AssertionError(f"{self.command()} did not come up:\n{log.read()}")
             time.sleep(0.02)
+
+    def die_with_us(self):
+        # mariadbd has capabilities of its file, with which the kernel would forget the other setting.
+        LIBC.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+        LIBC.prctl(PR_SET_PDEATHSIG, int(self.ends_by))
 
     def kill(self):
         """The server and all its children, at once."""
@@ -135,6 +146,7 @@ class Server:
 class Postgres(Server):
     bin = "/usr/lib/postgresql/15/bin"
     needs = ("initdb", "postgres", "openssl")
+    ends_by = signal.SIGQUIT  # SIGTERM would wait for the clients
 
     def prepare(self):
         self.certificate()
