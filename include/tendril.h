@@ -70,8 +70,8 @@ TENDRIL_EXPORT int tendril_yield(void);
 /* Parks the calling fiber for at least so many nanoseconds; zero or less yields. */
 TENDRIL_EXPORT int tendril_sleep_ns(int64_t nanoseconds);
 
-/* Writes to fd a line for each fiber of this thread that has not ended: its number and name, what it
-   does or waits for, who spawned it and where. Does not park the caller. */
+/* Writes to fd a line for each fiber of this thread that has not ended: its number and name, what
+   it does or waits for, who spawned it and where. Does not park the caller. */
 TENDRIL_EXPORT int tendril_dump_fibers(int fd);
 
 /* Waits until every other fiber of this thread has ended. Without it they are abandoned when main

@@ -29,8 +29,8 @@ inline constexpr struct {
 } family_names[] = {
     {"socket", family_socket, false}, {"time", family_time, false},
     {"poll", family_poll, false},     {"dns", family_dns, false},
-    {"file", family_file, false},      {"process", family_process, false},
-    {"signal", family_signal, false},  {"sync", family_sync, true},
+    {"file", family_file, false},     {"process", family_process, false},
+    {"signal", family_signal, false}, {"sync", family_sync, true},
     {"thread", family_thread, true},
 };
 

@@ -20,7 +20,12 @@ struct cancel_scope;
 struct cancel_request;
 
 /// Why a wait ended. The values are the states of the ticket word above `waiting`.
-enum class wake : std::uint8_t { ready = 2, timeout = 3, closed = 4, cancelled = 5, abandoned = 6,
+enum class wake : std::uint8_t {
+    ready = 2,
+    timeout = 3,
+    closed = 4,
+    cancelled = 5,
+    abandoned = 6,
     interrupted = 7 ///< by a signal handler
 };
 
