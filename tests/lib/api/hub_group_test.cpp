@@ -55,7 +55,8 @@ TEST(HubGroup, FibersRunOnThreadsOfTheirOwn) {
     EXPECT_EQ(group.spawn_on(1, {"too"}, [] { return tendril::this_fiber::name(); }).get(), "too");
     EXPECT_THROW(group[3], std::out_of_range);
     EXPECT_THROW(group.spawn_on(3, [] {}), std::out_of_range);
-    EXPECT_THROW(group.spawn([] { throw std::range_error("there"); }).get(), std::range_error);
+    auto throws = group.spawn([] { throw std::range_error("there"); });
+    EXPECT_THROW(throws.get(), std::range_error);
     EXPECT_GE(hub_group().size(), 1u);
 }
 
@@ -300,7 +301,9 @@ TEST(HubGroup, ACallerThatIsCancelledLeavesNoMoreTime) {
 
 TEST(HubGroup, StoppingItselfIsRefused) {
     hub_group group(1);
-    EXPECT_EQ(error_of([&] { group.spawn([&group] { group.stop(0s); }).get(); }), EDEADLK);
+    // Asked there: ThreadSanitizer does not see how libstdc++ counts who holds an exception.
+    const auto stops_itself = [&group] { return error_of([&group] { group.stop(0s); }); };
+    EXPECT_EQ(group.spawn(stops_itself).get(), EDEADLK);
     GTEST_FLAG_SET(death_test_style, "threadsafe");
     EXPECT_DEATH(
         {

@@ -376,8 +376,9 @@ TEST(ThreadPool, ItsEndIsThatOfItsThreads) {
 
 TEST(ThreadPool, WaitingForItselfIsRefused) {
     thread_pool pool(1);
-    EXPECT_EQ(error_of([&] { pool.run([&pool] { pool.shutdown(); }); }), EDEADLK);
-    EXPECT_EQ(error_of([&] { pool.run([&pool] { pool.drain(); }); }), EDEADLK);
+    // Asked there: ThreadSanitizer does not see how libstdc++ counts who holds an exception.
+    EXPECT_EQ(pool.run([&pool] { return error_of([&pool] { pool.shutdown(); }); }), EDEADLK);
+    EXPECT_EQ(pool.run([&pool] { return error_of([&pool] { pool.drain(); }); }), EDEADLK);
     GTEST_FLAG_SET(death_test_style, "threadsafe");
     EXPECT_DEATH(
         {
