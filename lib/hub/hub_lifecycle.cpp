@@ -256,6 +256,7 @@ void hub_core::cancel_until(time_point deadline) noexcept {
     const time_point::duration part = (deadline - reactor_->now()) / times;
     for (int i = times - 1; i >= 0 && live_ != 0; --i) {
         cancel_all("its thread ends");
+        yield(); // however late it is
         run_until(deadline - part * i);
     }
 }
