@@ -17,4 +17,13 @@ __attribute__((visibility("default"))) const char* __ubsan_default_options() {
 __attribute__((visibility("default"))) const char* __tsan_default_options() {
     return "halt_on_error=1:second_deadlock_stack=1";
 }
+
+// libstdc++ counts the owners of an exception in code that is not instrumented, so the last owner's
+// delete seems to race with what the others read before.
+__attribute__((visibility("default"))) const char* __tsan_default_suppressions() {
+    return "race:std::logic_error::~logic_error\n"
+           "race:std::runtime_error::~runtime_error\n"
+           "race:std::__exception_ptr::exception_ptr::_M_release\n"
+           "race:__cxa_free_exception\n";
+}
 }

@@ -403,6 +403,9 @@ void who_reads_may_be_woken() {
 }
 
 TEST_F(Deadlock, NoneWhileAFiberWaitsForIO) {
+#ifdef TENDRIL_TSAN
+    GTEST_SKIP() << "it keeps signals until a call that it knows, and epoll_pwait2 is none";
+#endif
     IN_ITS_OWN_PROCESS(who_reads_may_be_woken);
 }
 
