@@ -120,7 +120,7 @@ sighandler_t sysv_signal(int number, sighandler_t handler) noexcept {
     if (!wraps(number) || handler == SIG_ERR) {
         return originals.sysv_signal(number, handler);
     }
-    return install(number, handler, SA_RESETHAND | SA_NODEFER, false);
+    return install(number, handler, static_cast<int>(SA_RESETHAND | SA_NODEFER), false);
 }
 
 int siginterrupt(int number, int interrupt) noexcept {
