@@ -92,7 +92,7 @@ PROGRAMS = [
     Program("curl", "curl", "-sS", "--cacert", "{certificate}", "https://localhost:{tls}/gate", waits=["poll"]),
     Program("curl HTTP/1.1", "curl", "-sS", "http://127.0.0.1:{port}/gate", "http://127.0.0.1:{port}/nowhere",
             waits=["poll"]),
-    Program("curl refused", "curl", "-sS", "http://127.0.0.1:9/", waits=[]),
+    Program("curl refused", "curl", "-sS", "http://127.0.0.1:9/", waits=[], differs=NUMBERS + " ms"),
     Program("wget", "wget", "-q", "-O-", "http://127.0.0.1:{port}/gate", waits=["select", "poll", "read"]),
     Program("wget not found", "wget", "-nv", "-O-", "http://127.0.0.1:{port}/nowhere", differs=NUMBERS,
             waits=["select", "poll", "read"]),
