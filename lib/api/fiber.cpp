@@ -79,10 +79,24 @@ std::size_t minimum_stack_size() noexcept {
 
 namespace this_fiber {
 
-void yield() {
+namespace {
+
+/// Not inlined into yield(), where no call but the last may need a stack frame.
+[[gnu::noinline]] void yield_at_first_or_given_up() {
     detail::hub_core& hub = detail::hub_core::current();
-    hub.throw_if_given_up(); // before, so that the call below can be a jump
+    hub.throw_if_given_up();
     hub.yield();
+}
+
+} // namespace
+
+void yield() {
+    detail::hub_core* const hub = detail::hub_core::current_or_null();
+    if (hub == nullptr || hub->may_have_given_up()) [[unlikely]] {
+        yield_at_first_or_given_up();
+    } else {
+        hub->yield();
+    }
 }
 
 void sleep_until(std::chrono::steady_clock::time_point deadline) {

@@ -209,7 +209,15 @@ void hub_core::yield() noexcept {
         fiber_record& next = *ready_.exchange(&self);
         prefetch_stack(*ready_.front(), 1);
         resume(self.context, next);
-    } else if (is_guest(self)) [[unlikely]] {
+    } else {
+        yield_slowly();
+    }
+}
+
+/// Not inlined into yield(), which would have to save registers for it.
+[[gnu::noinline]] void hub_core::yield_slowly() noexcept {
+    fiber_record& self = *running_;
+    if (is_guest(self)) [[unlikely]] {
         yield_guest();
     } else {
         ready_.push(&self);

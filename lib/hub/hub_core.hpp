@@ -132,6 +132,7 @@ public:
     bool is_given_up() noexcept;                          ///< the running fiber
     /// For code that asks again and again and never waits: timers and requests, now and then.
     void notice() noexcept;
+    bool may_have_given_up() const noexcept { return given_up_ != 0; } ///< some fiber here
     /// Throws what ends the running fiber's waits, if anything does.
     void throw_if_given_up() {
         if (given_up_ != 0) [[unlikely]] {
@@ -279,6 +280,7 @@ private:
     bool give_stack(fiber_record& r, stack* own) noexcept;
     void resume(saved_context& from, fiber_record& next) noexcept;
     void switch_to(fiber_record& next) noexcept;
+    void yield_slowly() noexcept;
     void check() noexcept;
     void perturb() noexcept;
     void service() noexcept;

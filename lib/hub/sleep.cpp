@@ -38,7 +38,7 @@ bool is_alone_on_its_cpu() noexcept {
     const std::uint64_t now = cycle_counter();
     if (use.ru_nivcsw != preemptions) {
         preemptions = use.ru_nivcsw;
-        calm_from = now + 100 * cycles_per_millisecond;
+        calm_from = now + 10 * cycles_per_millisecond;
     }
     return now >= calm_from;
 }
