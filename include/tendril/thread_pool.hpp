@@ -71,6 +71,10 @@ public:
     /// @throws std::system_error EAGAIN and the like: there is no thread, and none can be made;
     /// ESRCH: shut down; ECANCELED: shut down before the call began. std::bad_alloc. The function
     /// was not called then.
+    ///
+    /// Within a call of the same pool it takes a second thread of it: when all are taken by calls
+    /// that wait in this way, they wait for each other for ever. `pthread_exit` within a call ends
+    /// the process.
     template <typename Function, typename... Args>
     auto run(Function&& function, Args&&... args)
         -> std::enable_if_t<detail::is_function<Function, Args...>,
@@ -111,9 +115,9 @@ public:
     void drain();
 
     /// Takes no more calls. Those that have not begun never will: whoever waits for one gets
-    /// std::system_error ECANCELED. Waits until those that have begun are done and their threads
-    /// gone, the destructors of thread_local objects included. To let all run first, drain(). The
-    /// second time only waits. It cannot be cancelled.
+    /// std::system_error ECANCELED, and the functions are destroyed here. Waits until those that
+    /// have begun are done and their threads gone, the destructors of thread_local objects
+    /// included. To let all run first, drain(). The second time only waits. It cannot be cancelled.
     /// @throws std::system_error EDEADLK: within a call of this pool.
     void shutdown();
 

@@ -342,7 +342,8 @@ inline namespace v1 {
 /// All come to their end, also when one fails. Fibers given as temporaries do not outlive the call:
 /// if it is given up, they are cancelled and waited for. A task_group ends the others when one
 /// fails.
-/// @throws what the first in the order of the arguments has failed with.
+/// @throws what the first in the order of the arguments has failed with. What further temporaries
+/// failed with goes to stderr, as of every fiber whose result nobody takes.
 template <typename... Things>
 auto gather(Things&&... things) -> std::enable_if_t<(detail::is_single<Things> && ...),
                                                     std::tuple<detail::gathered<Things>...>> {
