@@ -1,10 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 // As each_wait_test, for waits of many things, task groups and pools: a fiber is ended at each of
 // its waits in turn, and nothing that it started is left.
-#include <tendril/tendril.hpp>
-
-#include "lib/hub/fake_hub.hpp"
-#include "support/injection.hpp"
+#include "lib/sync/each_wait.hpp"
 
 #include <deque>
 #include <functional>
@@ -13,9 +10,7 @@
 namespace tendril {
 namespace {
 
-using detail::fake_hub;
 using std::chrono::milliseconds;
-using test::ending;
 using test::injection;
 using this_fiber::sleep_for;
 using this_fiber::yield;
@@ -23,25 +18,14 @@ using this_fiber::yield;
 constexpr unsigned seeds = test::sanitized ? 50 : 300;
 constexpr std::size_t things = 4;
 
-class EachWaitOf : public testing::TestWithParam<ending> {
+class EachWaitOf : public test::each_wait {
 protected:
     static void in_each_run(const std::function<void(injection&)>& scenario) {
-        const int waits = test::end_at_each_wait(
-            GetParam(), seeds, [] { return watched_hub(); }, scenario);
-        EXPECT_TRUE(waits > 0 || HasFailure()) << "the scenario tests nothing";
+        each_wait::in_each_run(scenario, seeds);
     }
-
-private:
-    /// On which a lost wake-up is an error, not a test that hangs.
-    struct watched_hub : fake_hub {
-        watched_hub() {
-            (**this).look_for_deadlocks([]() noexcept { return true; });
-        }
-    };
 };
 
-INSTANTIATE_TEST_SUITE_P(By, EachWaitOf, testing::Values(ending::cancel, ending::timeout),
-                         test::name_of);
+INSTANTIATE_TEST_SUITE_P(By, EachWaitOf, test::each_ending, test::name_of);
 
 /// Counts those that are inside, however they leave.
 class visit {
