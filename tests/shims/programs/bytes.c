@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 // Reading and writing on pipes, sockets and files, as libc does it.
+#include "asleep.h"
 #include "report.h"
 
 #include <fcntl.h>
@@ -15,18 +16,7 @@ static char buffer[64];
 
 // Writes to fd as soon as `pid` sleeps, that is, waits for it.
 static void write_when_asleep(pid_t pid, int fd, const char* text) {
-    char path[64], line[512];
-    snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
-    for (;;) {
-        FILE* f = fopen(path, "r");
-        size_t n = f != NULL ? fread(line, 1, sizeof line - 1, f) : 0;
-        line[n] = 0;
-        if (f != NULL)
-            fclose(f);
-        const char* state = strrchr(line, ')');
-        if (state == NULL || state[2] == 'S')
-            break;
-    }
+    until_asleep(pid, pid);
     if (write(fd, text, strlen(text)) < 0)
         _exit(1);
     _exit(0);

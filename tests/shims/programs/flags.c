@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 // O_NONBLOCK as the program sees it, and as a child sees it that is another program: while calls
 // wait and afterwards, and after every way to set the flag.
+#include "asleep.h"
 #include "report.h"
 
 #include <fcntl.h>
@@ -87,16 +88,7 @@ static struct look {
 
 static void* run_look(void* unused) {
     (void)unused;
-    char path[64], line[512];
-    snprintf(path, sizeof path, "/proc/self/task/%d/stat", (int)look.waiter);
-    for (;;) {
-        FILE* f = fopen(path, "r");
-        size_t n = fread(line, 1, sizeof line - 1, f);
-        line[n] = 0;
-        fclose(f);
-        if (strrchr(line, ')')[2] == 'S')
-            break;
-    }
+    until_asleep(getpid(), look.waiter);
     nanosleep(&(struct timespec){0, 10000000}, NULL);
     seen_by_another(look.text, sizeof look.text, look.fds[0], look.fds[1], -1);
     if (look.then != NULL)

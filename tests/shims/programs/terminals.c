@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 // Reading and writing on a terminal: lines, VMIN and VTIME, flow control, job control.
+#include "asleep.h"
 #include "report.h"
 
 #include <fcntl.h>
@@ -34,21 +35,6 @@ static void settings(int fd, int canonical, int least, int time) {
 
 // --- somebody who types while this thread waits
 // ------------------------------------------------------
-
-static void until_asleep(pid_t process, pid_t thread) {
-    char path[64], line[512];
-    snprintf(path, sizeof path, "/proc/%d/task/%d/stat", (int)process, (int)thread);
-    for (;;) {
-        FILE* f = fopen(path, "r");
-        size_t n = f != NULL ? fread(line, 1, sizeof line - 1, f) : 0;
-        line[n] = 0;
-        if (f != NULL)
-            fclose(f);
-        const char* state = strrchr(line, ')');
-        if (state == NULL || state[2] == 'S')
-            return;
-    }
-}
 
 static void pause_for(long milliseconds) {
     nanosleep(&(struct timespec){0, milliseconds * 1000000}, NULL);

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
 // SO_RCVTIMEO and SO_SNDTIMEO, and what a blocking call returns that got only part of its work
 // done.
+#include "asleep.h"
+#include "pairs.h"
 #include "report.h"
 
 #include <fcntl.h>
@@ -37,63 +39,6 @@ static void limit(int fd, int option, long milliseconds) {
         printf("  waited %d\n", (seconds_now() - before_) * 1000 >= (milliseconds)-1);             \
     } while (0)
 
-// --- pairs of sockets
-// --------------------------------------------------------------------------------
-
-static void tcp_pair(int* s) {
-    struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
-    socklen_t size = sizeof a;
-    int listener = socket(AF_INET, SOCK_STREAM, 0), on = 1;
-    CHECK(bind(listener, (struct sockaddr*)&a, sizeof a) == 0 && listen(listener, 1) == 0);
-    CHECK(getsockname(listener, (struct sockaddr*)&a, &size) == 0);
-    s[0] = socket(AF_INET, SOCK_STREAM, 0);
-    CHECK(connect(s[0], (struct sockaddr*)&a, sizeof a) == 0);
-    s[1] = accept(listener, NULL, NULL);
-    CHECK(s[1] >= 0);
-    CHECK(setsockopt(s[0], IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) == 0);
-    close(listener);
-}
-
-static void udp_pair(int* s) {
-    for (int i = 0; i < 2; ++i) {
-        struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
-        s[i] = socket(AF_INET, SOCK_DGRAM, 0);
-        CHECK(bind(s[i], (struct sockaddr*)&a, sizeof a) == 0);
-    }
-    for (int i = 0; i < 2; ++i) {
-        struct sockaddr_in a;
-        socklen_t size = sizeof a;
-        CHECK(getsockname(s[1 - i], (struct sockaddr*)&a, &size) == 0);
-        CHECK(connect(s[i], (struct sockaddr*)&a, sizeof a) == 0);
-    }
-}
-
-static void unix_pair(int* s) {
-    CHECK(socketpair(AF_UNIX, SOCK_STREAM, 0, s) == 0);
-}
-static void datagram_pair(int* s) {
-    CHECK(socketpair(AF_UNIX, SOCK_DGRAM, 0, s) == 0);
-}
-static void packet_pair(int* s) {
-    CHECK(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, s) == 0);
-}
-
-static const struct kind {
-    const char* name;
-    void (*make)(int*);
-    bool stream;
-} kinds[] = {{"tcp", tcp_pair, true},
-             {"unix stream", unix_pair, true},
-             {"udp", udp_pair, false},
-             {"unix datagram", datagram_pair, false},
-             {"unix seqpacket", packet_pair, false}};
-enum { kind_count = sizeof kinds / sizeof *kinds };
-
-static void both_closed(int* s) {
-    close(s[0]);
-    close(s[1]);
-}
-
 // --- somebody who acts while this thread waits
 // ------------------------------------------------------
 
@@ -104,24 +49,9 @@ struct act {
     pthread_t thread;
 };
 
-static void until_asleep(pid_t thread) {
-    char path[64], line[512];
-    snprintf(path, sizeof path, "/proc/self/task/%d/stat", (int)thread);
-    for (;;) {
-        FILE* f = fopen(path, "r");
-        size_t n = f != NULL ? fread(line, 1, sizeof line - 1, f) : 0;
-        line[n] = 0;
-        if (f != NULL)
-            fclose(f);
-        const char* state = strrchr(line, ')');
-        if (state == NULL || state[2] == 'S')
-            return;
-    }
-}
-
 static void* run_act(void* p) {
     struct act* a = p;
-    until_asleep(a->waiter);
+    until_asleep(getpid(), a->waiter);
     a->what(a->fd);
     return NULL;
 }
