@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
 // Plain libc calls from fibers, with the shim preloaded: each parks its fiber alone, and what
 // happens to an fd reaches whoever waits for it.
+#include "lib/dns/resolve_fixture.hpp"
+
 #include <tendril/fiber.hpp>
 #include <tendril/hub.hpp>
 
@@ -12,6 +14,7 @@
 #include <cstring>
 #include <dlfcn.h>
 #include <fcntl.h>
+#include <map>
 #include <netinet/in.h>
 #include <poll.h>
 #include <sched.h>
@@ -144,6 +147,9 @@ TEST_F(fibers, get_EBADF_when_their_fd_is_closed) {
     pipe_pair p;
     auto waiter = parked_reader(p.ends[0]);
     EXPECT_EQ(close(p.ends[0]), 0);
+    // Woken by the close, not by what looks after those who wait for long.
+    this_fiber::yield();
+    EXPECT_TRUE(waiter.ready());
     EXPECT_EQ(waiter.get(), failed(EBADF));
 }
 
@@ -353,6 +359,52 @@ TEST_F(fibers, go_on_alone_in_a_child) {
     EXPECT_FALSE(bystander.ready());
     ASSERT_EQ(write(p.ends[1], "parent", 6), 6);
     EXPECT_EQ(bystander.get().bytes, "parent");
+}
+
+class fiber_names : public tendril_test::resolve {};
+
+// This fiber is the name server, and answers nobody before all have asked.
+TEST_F(fiber_names, are_asked_for_at_once) {
+    constexpr std::size_t count = 20;
+    const int server = socket(AF_INET, SOCK_DGRAM, 0);
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    socklen_t size = sizeof address;
+    ASSERT_EQ(bind(server, reinterpret_cast<sockaddr*>(&address), size), 0);
+    ASSERT_EQ(getsockname(server, reinterpret_cast<sockaddr*>(&address), &size), 0);
+    const std::string endpoint = "127.0.0.1:" + std::to_string(ntohs(address.sin_port));
+    setenv("TENDRIL_NAMESERVERS", endpoint.c_str(), 1);
+
+    std::vector<tendril::fiber<int>> all;
+    for (std::size_t i = 0; i < count; ++i) {
+        all.push_back(spawn([name = "name" + std::to_string(i) + ".test."] {
+            addrinfo hints{};
+            hints.ai_family = AF_INET;
+            addrinfo* list = nullptr;
+            return getaddrinfo(name.c_str(), "80", &hints, &list);
+        }));
+    }
+    std::map<std::string, sockaddr_in> asked; // a question may come twice
+    while (asked.size() < count) {
+        char question[512];
+        const ssize_t n = recvfrom(server, question, sizeof question, 0,
+                                   reinterpret_cast<sockaddr*>(&address), &size);
+        ASSERT_GT(n, 12);
+        asked[std::string(question, static_cast<std::size_t>(n))] = address;
+    }
+    for (const auto& [question, to] : asked) {
+        std::string message = question;
+        message[2] = static_cast<char>(message[2] | 0x80); // an answer
+        message[3] = 3;                                    // there is no such name
+        EXPECT_GT(sendto(server, message.data(), message.size(), 0,
+                         reinterpret_cast<const sockaddr*>(&to), sizeof to),
+                  0);
+    }
+    for (auto& f : all) {
+        EXPECT_EQ(f.get(), EAI_NONAME);
+    }
+    close(server);
 }
 
 // This program has the library in itself, and came first.
