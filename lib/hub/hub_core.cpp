@@ -382,6 +382,12 @@ void hub_core::on_ready(std::uint64_t token, std::uint32_t events) noexcept {
     }
 }
 
+void hub_core::on_lost() noexcept {
+    if (listener_ != nullptr) {
+        listener_->on_lost();
+    }
+}
+
 void hub_core::fire_timers(time_point now) noexcept {
     while (timer* t = timers_.pop_due(now)) {
         if (t->fires == timer_of::wait) {

@@ -379,6 +379,7 @@ private:
 
     std::size_t others() const noexcept;
     void on_ready(std::uint64_t token, std::uint32_t events) noexcept override;
+    void on_lost() noexcept override;
 
     template <typename Visit>
     void for_each_live(Visit visit) {

@@ -88,6 +88,7 @@ private:
     static hub_io& make(hub_core& hub);
 
     void on_ready(std::uint64_t token, std::uint32_t events) noexcept override;
+    void on_lost() noexcept override;
     void wake_interested(source& s, std::uint32_t events) noexcept;
     int watch(int fd, source& s, std::uint32_t need) noexcept;
     int watch_anew(int fd, source& s) noexcept;
@@ -98,6 +99,7 @@ private:
     // ----------------------------------------------------------------
     void stale() noexcept;
     void rebuild() noexcept;
+    void watch_all_anew() noexcept;
     void age(int fd) noexcept;
     void arm() noexcept;
     void close_period() noexcept;

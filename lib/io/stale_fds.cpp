@@ -176,11 +176,24 @@ void hub_io::rebuild() noexcept {
     if (poller().reset() != 0) {
         return; // out of fds or memory; the old set still works
     }
-    ++rebuilds_;
-    stale_limit_ = 256;
     if (period_fd_ >= 0 && poller().watch(period_fd_, period_token, readiness::in) != 0) {
         close_period(); // the next wait makes it anew
     }
+    watch_all_anew();
+}
+
+/// All own fds are gone, and perhaps all of the program's.
+void hub_io::on_lost() noexcept {
+    if (period_fd_ >= 0) {
+        sys::lose_own(std::exchange(period_fd_, -1));
+        arm();
+    }
+    watch_all_anew();
+}
+
+void hub_io::watch_all_anew() noexcept {
+    ++rebuilds_;
+    stale_limit_ = 256;
     fd_table::for_each(
         [](void* self, int fd, fd_entry& e) {
             auto& io = *static_cast<hub_io*>(self);

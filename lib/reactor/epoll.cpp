@@ -56,27 +56,38 @@ epoll_reactor::~epoll_reactor() {
 int epoll_reactor::open() noexcept {
     epoll_fd_ = sys::adopt(sys::real.epoll_create1(EPOLL_CLOEXEC));
     wakeup_fd_ = epoll_fd_ < 0 ? -1 : sys::adopt(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
-    const int error = wakeup_fd_ < 0 ? errno : add_wakeup(epoll_fd_);
+    const int error = wakeup_fd_ < 0 ? errno : add_wakeup(epoll_fd_, EPOLL_CTL_ADD);
     if (error != 0) {
         close();
     }
     return error;
 }
 
-int epoll_reactor::add_wakeup(int epoll_fd) const noexcept {
+int epoll_reactor::add_wakeup(int epoll_fd, int operation) const noexcept {
     epoll_event event{};
     event.events = EPOLLIN | EPOLLET;
     event.data.u64 = wakeup_token;
-    return sys::real.epoll_ctl(epoll_fd, EPOLL_CTL_ADD, wakeup_fd_, &event) == 0 ? 0 : errno;
+    return sys::real.epoll_ctl(epoll_fd, operation, wakeup_fd_, &event) == 0 ? 0 : errno;
 }
 
 void epoll_reactor::close() noexcept {
-    for (int* fd : {&epoll_fd_, &wakeup_fd_}) {
+    for (std::atomic<int>* fd : {&epoll_fd_, &wakeup_fd_}) {
         if (*fd >= 0) {
-            sys::close_own(*fd);
-            *fd = -1;
+            sys::close_own(fd->exchange(-1));
         }
     }
+}
+
+/// True if `error` came because our own fds are not what they were: programs close all fds, by
+/// system calls that nobody sees. What came under their numbers since then is left alone.
+bool epoll_reactor::made_anew(int error) noexcept {
+    if ((error != EBADF && error != EINVAL) || add_wakeup(epoll_fd_, EPOLL_CTL_MOD) == 0) {
+        return false;
+    }
+    sys::lose_own(epoll_fd_.exchange(-1));
+    sys::lose_own(wakeup_fd_.exchange(-1));
+    lost_ = true;
+    return open() == 0;
 }
 
 time_point epoll_reactor::now() noexcept {
@@ -94,7 +105,11 @@ int epoll_reactor::control(int operation, int fd, std::uint64_t token,
     epoll_event event{};
     event.events = to_epoll(interest) | EPOLLET;
     event.data.u64 = token;
-    return sys::real.epoll_ctl(epoll_fd_, operation, fd, &event) == 0 ? 0 : errno;
+    int error = sys::real.epoll_ctl(epoll_fd_, operation, fd, &event) == 0 ? 0 : errno;
+    if (error != 0 && operation != EPOLL_CTL_DEL && made_anew(error)) [[unlikely]] {
+        error = sys::real.epoll_ctl(epoll_fd_, operation, fd, &event) == 0 ? 0 : errno;
+    }
+    return error;
 }
 
 int epoll_reactor::watch(int fd, std::uint64_t token, std::uint32_t interest) noexcept {
@@ -114,7 +129,7 @@ int epoll_reactor::reset() noexcept {
     if (fresh < 0) {
         return errno;
     }
-    int error = add_wakeup(fresh);
+    int error = add_wakeup(fresh, EPOLL_CTL_ADD);
     // Replaced under the same number, because another thread may be inside unwatch(), and last, so
     // that until then nothing has changed.
     while (error == 0 && sys::real.dup3(fresh, epoll_fd_, O_CLOEXEC) < 0) {
@@ -165,9 +180,17 @@ void epoll_reactor::poll(time_point deadline, listener& to) noexcept {
         }
         return;
     }
-    int n = wait(deadline);
+    int n = wait(lost_ ? time_point::min() : deadline);
     while (n < 0 && errno == EINTR && deadline != time_point::min()) {
         n = wait(deadline);
+    }
+    if (n < 0) [[unlikely]] {
+        made_anew(errno);
+    }
+    if (lost_ && epoll_fd_ >= 0) [[unlikely]] {
+        lost_ = false;
+        to.on_lost();
+        return;
     }
     for (int i = 0; i < n; ++i) {
         // The wake-up counter is never read: every write to it is an edge.
@@ -203,6 +226,7 @@ void epoll_reactor::forked() {
     // The epoll instance is shared with the parent: closing the copy leaves it
     // alone, EPOLL_CTL_DEL would take the parent's registrations away.
     close();
+    lost_ = false;
     // fork(2) has succeeded already. Without fds or memory now, whoever needs the set tries again.
     open();
 }

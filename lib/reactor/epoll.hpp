@@ -3,6 +3,7 @@
 
 #include "reactor/reactor.hpp"
 
+#include <atomic>
 #include <cstddef>
 #include <memory>
 #include <sys/epoll.h>
@@ -32,15 +33,18 @@ private:
     static constexpr std::size_t largest_batch = 8192;
 
     int open() noexcept;
-    int add_wakeup(int epoll_fd) const noexcept;
+    int add_wakeup(int epoll_fd, int operation) const noexcept;
     void close() noexcept;
     int control(int operation, int fd, std::uint64_t token, std::uint32_t interest) noexcept;
+    bool made_anew(int error) noexcept;
     int wait(time_point deadline) noexcept;
     int wait_milliseconds(time_point deadline) noexcept;
     void grow() noexcept;
 
-    int epoll_fd_ = -1; ///< with wakeup_fd_; -1: not opened again since a fork
-    int wakeup_fd_ = -1;
+    // Other threads unwatch and interrupt.
+    std::atomic<int> epoll_fd_{-1}; ///< with wakeup_fd_; -1: not opened again since a fork
+    std::atomic<int> wakeup_fd_{-1};
+    bool lost_ = false;       ///< a listener is to be told that it was made anew
     bool nanoseconds_ = true; ///< epoll_pwait2 works: Linux 5.11, and no seccomp
                               ///< filter against it
     std::size_t batch_ = first_batch;

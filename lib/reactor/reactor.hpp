@@ -34,6 +34,10 @@ public:
     public:
         virtual void on_ready(std::uint64_t token, std::uint32_t events) noexcept = 0;
 
+        /// Somebody has closed or replaced what the reactor itself is made of; it has made itself
+        /// anew, and every watch is to be made again.
+        virtual void on_lost() noexcept {}
+
     protected:
         ~listener() = default;
     };

@@ -18,6 +18,7 @@ constexpr int fds_per_word = 64;
 constexpr int most = 1 << 16; // an fd beyond is not remembered, only used
 
 constinit std::array<std::atomic<std::uint64_t>, most / fds_per_word> owned{};
+constinit std::atomic<int> lowest{first_own}; ///< that an fd of ours may have
 
 std::atomic<std::uint64_t>& word_of(int fd) noexcept {
     return owned[static_cast<std::size_t>(fd / fds_per_word)];
@@ -34,7 +35,10 @@ int adopt(int fd) noexcept {
         return fd;
     }
     // Fails where the limit is lower, and when all numbers are taken.
-    const int moved = real.fcntl(fd, F_DUPFD_CLOEXEC, first_own);
+    int moved = real.fcntl(fd, F_DUPFD_CLOEXEC, lowest.load(std::memory_order_relaxed));
+    if (moved < 0 && lowest.exchange(first_own, std::memory_order_relaxed) != first_own) {
+        moved = real.fcntl(fd, F_DUPFD_CLOEXEC, first_own);
+    }
     if (moved >= 0) {
         real.close(fd);
         fd = moved;
@@ -45,11 +49,28 @@ int adopt(int fd) noexcept {
     return fd;
 }
 
-void close_own(int fd) noexcept {
+namespace {
+
+void forget(int fd) noexcept {
     if (fd >= 0 && fd < most) {
         word_of(fd).fetch_and(~bit_of(fd), std::memory_order_relaxed);
     }
+}
+
+} // namespace
+
+void close_own(int fd) noexcept {
+    forget(fd);
     real.close(fd);
+}
+
+void lose_own(int fd) noexcept {
+    for (int own = next_own(first_own); own >= 0; own = next_own(own + 1)) {
+        if (own >= lowest.load(std::memory_order_relaxed)) {
+            lowest.store(own + 1, std::memory_order_relaxed);
+        }
+    }
+    forget(fd);
 }
 
 bool is_own(int fd) noexcept {

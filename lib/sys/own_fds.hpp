@@ -13,6 +13,11 @@ int adopt(int fd) noexcept;
 /// Forgets and closes it.
 void close_own(int fd) noexcept;
 
+/// Forgets one that somebody has closed behind our back: its number is for the program to use. What
+/// is adopted from now on gets numbers that no own fd has had, because others of ours may be lost
+/// too, and whoever keeps them will close those numbers yet.
+void lose_own(int fd) noexcept;
+
 bool is_own(int fd) noexcept;
 
 /// The lowest own fd that is not below `fd`, or -1.

@@ -67,6 +67,15 @@ void tell_other_hubs(Number first, Number last) noexcept {
     }
 }
 
+/// -errno as libc would return it.
+int as_libc(int result) noexcept {
+    if (result >= 0) {
+        return result;
+    }
+    errno = -result;
+    return -1;
+}
+
 void tell_other_hubs_of_dup(int from, int to) noexcept {
     const errno_kept keep;
     if (from != to && to >= 0 && sys::real.fcntl(from, F_GETFD) >= 0) {
@@ -74,11 +83,12 @@ void tell_other_hubs_of_dup(int from, int to) noexcept {
     }
 }
 
-/// Closes what is the program's in the range, and leaves the hub its own.
+bool closes(int flags) noexcept {
+    return (static_cast<unsigned>(flags) & CLOSE_RANGE_CLOEXEC) == 0;
+}
+
+/// Closes what is the program's in the range, and leaves the hubs their own.
 int close_between(unsigned first, unsigned last, int flags) noexcept {
-    if (first <= last && (static_cast<unsigned>(flags) & CLOSE_RANGE_CLOEXEC) == 0) {
-        io::closing_range(first, last);
-    }
     int result = 0;
     for (unsigned begin = first;;) {
         const int own = begin <= INT_MAX ? sys::next_own(static_cast<int>(begin)) : -1;
@@ -102,6 +112,9 @@ int close(int fd) noexcept {
         // To the program the hub's fds do not exist.
         [&](hub_core&, io::options&) { return sys::is_own(fd) ? -EBADF : io::close(fd); },
         [&] {
+            if (sys::is_own(fd)) {
+                return as_libc(-EBADF);
+            }
             tell_other_hubs(fd, fd);
             return libc.close(fd);
         });
@@ -113,6 +126,9 @@ int dup2(int from, int to) noexcept {
         // EBUSY is what dup(2) has for a number that is about to be taken.
         [&](hub_core&, io::options&) { return sys::is_own(to) ? -EBUSY : io::dup2(from, to); },
         [&] {
+            if (from != to && sys::is_own(to)) {
+                return as_libc(-EBUSY);
+            }
             tell_other_hubs_of_dup(from, to);
             return libc.dup2(from, to);
         });
@@ -122,6 +138,9 @@ int dup3(int from, int to, int flags) noexcept {
     return call(
         tendril_shim_index_dup3, [&](hub_core&, io::options&) { return io::dup3(from, to, flags); },
         [&] {
+            if (from != to && sys::is_own(to)) {
+                return as_libc(-EBUSY);
+            }
             tell_other_hubs_of_dup(from, to);
             return libc.dup3(from, to, flags);
         });
@@ -130,26 +149,32 @@ int dup3(int from, int to, int flags) noexcept {
 int close_range(unsigned int first, unsigned int last, int flags) noexcept {
     return call(
         tendril_shim_index_close_range,
-        [&](hub_core&, io::options&) { return close_between(first, last, flags); },
+        [&](hub_core&, io::options&) {
+            if (first <= last && closes(flags)) {
+                io::closing_range(first, last);
+            }
+            return close_between(first, last, flags);
+        },
         [&] {
-            if ((static_cast<unsigned>(flags) & CLOSE_RANGE_CLOEXEC) == 0) {
+            if (closes(flags)) {
                 tell_other_hubs(first, last);
             }
-            return libc.close_range(first, last, flags);
+            return as_libc(close_between(first, last, flags));
         });
 }
 
 void closefrom(int first) noexcept {
+    const unsigned begin = first < 0 ? 0U : static_cast<unsigned>(first);
     call(
         tendril_shim_index_closefrom,
         [&](hub_core&, io::options&) {
-            close_between(first < 0 ? 0U : static_cast<unsigned>(first), ~0U, 0);
-            return 0;
+            io::closing_range(begin, ~0U);
+            return close_between(begin, ~0U, 0);
         },
         [&] {
-            tell_other_hubs(first < 0 ? 0U : static_cast<unsigned>(first), ~0U);
-            libc.closefrom(first);
-            return 0;
+            const errno_kept keep;
+            tell_other_hubs(begin, ~0U);
+            return close_between(begin, ~0U, 0);
         });
 }
 

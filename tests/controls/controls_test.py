@@ -37,9 +37,9 @@ class Controls(unittest.TestCase):
         workshop = programs.Workshop()
         cls.addClassCleanup(workshop.close)
         cls.preload = workshop.file("libwrong.so") + ":" + programs.SHIM
+        source = os.path.join(SOURCE, "tests", "controls", "programs", "wrong_shim.c")
         subprocess.run(["cc", "-std=gnu11", "-D_GNU_SOURCE", "-O1", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC",
-                        "-fvisibility=hidden", os.path.join(SOURCE, "tests", "controls", "wrong_shim.c"), "-o",
-                        workshop.file("libwrong.so")], check=True)
+                        "-fvisibility=hidden", source, "-o", workshop.file("libwrong.so")], check=True)
 
     def green(self, test, control, limit):
         if test.endswith(".c"):

@@ -3,6 +3,7 @@
 #include "reactor/epoll.hpp"
 #include "support/sockets.hpp"
 #include "sys/calls.hpp"
+#include "sys/own_fds.hpp"
 
 #include <array>
 #include <atomic>
@@ -28,6 +29,8 @@ struct log final : tendril::detail::reactor::listener {
     void on_ready(std::uint64_t token, std::uint32_t events) noexcept override {
         reports.emplace_back(token, events);
     }
+    int lost = 0;
+    void on_lost() noexcept override { ++lost; }
     std::uint32_t take() {
         std::uint32_t all = 0;
         for (const auto& report : std::exchange(reports, {})) {
@@ -74,6 +77,39 @@ TEST_F(epoll, reports_what_is_ready_already) {
     ASSERT_EQ(log_.reports.size(), 1U);
     EXPECT_EQ(log_.reports[0].first, 2U);
     EXPECT_EQ(log_.take(), readiness::in);
+}
+
+int close_all_of_ours() {
+    int closed = 0;
+    for (int fd = 0; (fd = tendril::sys::next_own(fd)) >= 0; ++fd) {
+        closed += ::close(fd) == 0 ? 1 : 0;
+    }
+    return closed;
+}
+
+TEST_F(epoll, makes_itself_anew_when_its_fds_are_closed) {
+    const fd_pair pair = tcp_pair();
+    ASSERT_EQ(reactor_.watch(pair.a, 1, readiness::in), 0);
+    ASSERT_EQ(close_all_of_ours(), 2);
+    reactor_.poll(never, log_);
+    EXPECT_EQ(log_.lost, 1);
+    ASSERT_EQ(reactor_.watch(pair.a, 2, readiness::in), 0) << "it watches nothing";
+    ASSERT_EQ(::write(pair.b, "x", 1), 1);
+    EXPECT_EQ(poll_now(), readiness::in);
+
+    // Found out by who wants something watched, who may have closed his fd instead.
+    ASSERT_EQ(close_all_of_ours(), 2);
+    ASSERT_EQ(reactor_.watch(pair.b, 3, readiness::out), 0);
+    EXPECT_EQ(poll_now(), 0U);
+    EXPECT_EQ(log_.lost, 2);
+    EXPECT_EQ(poll_now(), readiness::out);
+    EXPECT_EQ(reactor_.watch(-1, 4, readiness::in), EBADF);
+    EXPECT_EQ(poll_now(), 0U);
+    EXPECT_EQ(log_.lost, 2);
+
+    std::thread other([&] { reactor_.interrupt(); });
+    reactor_.poll(never, log_);
+    other.join();
 }
 
 TEST_F(epoll, tells_every_kind_of_event) {
