@@ -141,6 +141,15 @@ class Libpq(Client):
     def test_timeouts(self):
         self.assertEqual(self.scenario("timeout", waits={"poll": 20}), "20 timeouts; statement: 57014\n")
 
+    def test_10000_fibers_share_10_connections(self):
+        self.assertEqual(self.scenario("pool", waits={"poll": 1000}), "10000 fibers, 10 at once\n")
+
+    def test_network_gone_in_the_middle_of_a_query(self):
+        output = self.scenario("unreachable")
+        if output == "not permitted\n":
+            self.skipTest("no network of one's own is to be had here")
+        self.assertEqual(output.count("could not receive data from server: "), 2, output)
+
     def test_server_killed_in_the_middle_of_a_query(self):
         output = self.killed()
         self.assertEqual(output.count("server closed the connection unexpectedly"), 10, output)

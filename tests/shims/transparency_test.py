@@ -27,6 +27,7 @@ PROGRAMS = {
     "interruptions.c": {"read": 2, "recv": 2, "waitpid": 1, "poll": 2, "epoll_wait": 1, "nanosleep": 1,
                         "pause": 1, "sigsuspend": 1, "sigwaitinfo": 1, "sigtimedwait": 1},
     "signals.c": {},
+    "storm.c": {"read": 1, "readv": 1, "write": 1, "writev": 1, "poll": 1},
     "urgent.c": {"poll": 1},
     "timeouts.c": {"read": 5, "readv": 5, "preadv2": 5, "recv": 40, "recvfrom": 5, "recvmsg": 5,
                    "recvmmsg": 8, "write": 3, "writev": 2, "send": 5, "sendto": 2, "sendmsg": 2,
@@ -36,7 +37,7 @@ PROGRAMS = {
 }
 
 # These go through all that calls may do when they wait; how they are called matters elsewhere.
-LONG = ("flags.c", "interruptions.c", "terminals.c", "timeouts.c")
+LONG = ("flags.c", "interruptions.c", "storm.c", "terminals.c", "timeouts.c")
 SHORT = [source for source in PROGRAMS if source not in LONG]
 
 

@@ -2,6 +2,14 @@
 #include "client.hpp"
 
 #include <libpq-fe.h>
+#include <linux/sockios.h>
+
+#include <memory>
+#include <net/if.h>
+#include <sched.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 namespace {
 
@@ -198,6 +206,99 @@ void timeout() {
     PQclear(result);
 }
 
+/// As servers with a pool do: 10,000 fibers share 10 connections, each asks twice in a transaction.
+void pool() {
+    constexpr int fibers = 10'000, size = 10;
+    std::vector<std::unique_ptr<connection>> all;
+    tendril::queue<connection*> idle(size);
+    for (int i = 0; i < size; ++i) {
+        all.push_back(std::make_unique<connection>());
+        idle.put(all.back().get());
+    }
+    client::in_progress waiting, asking;
+    std::vector<int> got(fibers, 0);
+    client::in_fibers(fibers, [&](int i) {
+        connection* const c = waiting([&] { return idle.get(); });
+        asking([&] {
+            c->ask(("begin; select set_config('tendril.fiber', '" + std::to_string(i) + "', true)")
+                       .c_str());
+            const std::string mine = c->ask("select current_setting('tendril.fiber')");
+            require(mine == std::to_string(i), "another fiber's transaction");
+            c->ask("commit");
+            ++got[static_cast<std::size_t>(i)];
+        });
+        idle.put(c);
+    });
+    require(got == std::vector<int>(fibers, 1), "not everybody was served");
+    std::printf("%d fibers, %d at once\n", fibers, asking.most());
+    std::fprintf(stderr, "%d waited for a connection at once\n", waiting.most());
+}
+
+void loopback(bool up) {
+    ifreq request{};
+    std::strcpy(request.ifr_name, "lo");
+    request.ifr_flags = up ? IFF_UP : 0;
+    const int fd = socket(AF_INET, SOCK_DGRAM, 0);
+    require(ioctl(fd, SIOCSIFFLAGS, &request) == 0, "SIOCSIFFLAGS");
+    close(fd);
+}
+
+/// The network goes away: this process has one of its own, with a server that says no more than it
+/// must. libpq's own limits end the query.
+void unreachable() {
+    if (unshare(CLONE_NEWUSER | CLONE_NEWNET) != 0) {
+        std::printf("not permitted\n");
+        return;
+    }
+    loopback(true);
+    tendril::net::tcp_listener listener = tendril::net::tcp_listener::listen("127.0.0.1:0");
+    const std::string port = std::to_string(listener.local().port());
+    std::vector<tendril::net::tcp_stream> streams;
+    auto serving = tendril::spawn([&] {
+        for (int i = 0; i < 2; ++i) {
+            streams.push_back(listener.accept());
+            char request[1024];
+            streams.back().read_some(request, sizeof request);
+            // AuthenticationOk, ReadyForQuery
+            streams.back().write_all("R\0\0\0\10\0\0\0\0Z\0\0\0\5I", 15);
+        }
+    });
+    const std::string where =
+        "host=127.0.0.1 sslmode=disable gssencmode=disable user=x port=" + port;
+    const auto ask = [&](const char* limits) {
+        PGconn* const c = PQconnectdb((where + limits).c_str());
+        require(PQstatus(c) == CONNECTION_OK, PQerrorMessage, c);
+        return c;
+    };
+    PGconn* const kept_alive =
+        ask(" keepalives_idle=1 keepalives_interval=1 keepalives_count=1 tcp_user_timeout=0");
+    PGconn* const sending = ask(" keepalives_idle=3600 tcp_user_timeout=500");
+    serving.join();
+    std::vector<tendril::fiber<void>> fibers;
+    // One query has arrived when the network ends, so that nothing is sent but probes; the other
+    // has not.
+    PQsendQuery(kept_alive, "select 1");
+    PQflush(kept_alive);
+    for (int unacknowledged = 1; unacknowledged != 0; usleep(1000)) {
+        require(ioctl(PQsocket(kept_alive), SIOCOUTQ, &unacknowledged) == 0, "SIOCOUTQ");
+    }
+    loopback(false);
+    for (PGconn* c : {kept_alive, sending}) {
+        fibers.push_back(tendril::spawn([c, sends = c == sending] {
+            PGresult* const result = sends ? PQexec(c, "select 1") : PQgetResult(c);
+            const bool failed =
+                PQresultStatus(result) == PGRES_FATAL_ERROR && PQstatus(c) == CONNECTION_BAD;
+            PQclear(result);
+            require(failed, "a result from nowhere");
+            std::printf("%s", PQerrorMessage(c));
+            PQfinish(c);
+        }));
+    }
+    for (auto& each : fibers) {
+        each.get();
+    }
+}
+
 /// clients_test.py kills the server when it reads "asked".
 void killed() {
     constexpr int count = 10;
@@ -234,5 +335,7 @@ int main(int argc, char** argv) {
                         {"notices", notices},
                         {"tls", tls},
                         {"timeout", timeout},
+                        {"pool", pool},
+                        {"unreachable", unreachable},
                         {"killed", killed}});
 }
