@@ -5,6 +5,9 @@ import os
 import platform
 import random
 import subprocess
+import sys
+import unittest
+from pathlib import Path
 
 from .echo import echo
 from .measure import Report, Row, add_rows, interleave
@@ -195,6 +198,51 @@ def passthrough(machine):
     return report
 
 
+def libpq(machine):
+    report = Report("libpq", "200 sessions of one PostgreSQL server sleep for 0.1 s at once, from one thread: PQexec "
+                    "in fibers under the shim; floor: libpq's asynchronous interface and an epoll loop")
+    sys.path.insert(0, str(Path(__file__).resolve().parent.parent.parent / "tests" / "clients"))
+    import servers
+    try:
+        server = servers.Postgres()
+    except unittest.SkipTest as reason:
+        report.note(f"left out, {reason}")
+        report.complete = False
+        return report
+    try:
+        def measure(impl, environment=None):
+            return machine.run([machine.program("libpq_bench"), impl, "200", server.address()], extra=environment)
+        samples = interleave(report, machine, "200", {
+            "floor": lambda: measure("floor"),
+            "tendril shim": lambda: measure("shim", shimmed(machine))})
+    finally:
+        server.close()
+    add_rows(report, "200", samples, "floor", {("tendril shim", "wall"): 1.3})
+    return report
+
+
+def startup(machine):
+    report = Report("startup", "programs from start to end, and their peak resident memory: /bin/true, and "
+                    "/bin/sleep 0, which gets a hub when it is engaged; floor: without us")
+    for case, command in (("true", ["/bin/true"]), ("sleep 0", ["/bin/sleep", "0"])):
+        def measure(preload, *before):
+            return machine.run([machine.program("startup_bench"), "50", preload, *before, *command])
+        samples = interleave(report, machine, case, {
+            "floor": lambda: measure(""),
+            "tendril run": lambda: measure("", str(machine.build / "bin" / "tendril"), "run", "--"),
+            "tendril preloaded": lambda: measure(machine.library("libtendril_shim.so"))})
+        add_rows(report, case, samples, "floor")
+        limits = {("tendril run", "wall"): 2, ("tendril run", "peak"): 4096, ("tendril preloaded", "peak"): 200}
+        for (impl, metric), limit in limits.items():
+            pairs = zip(samples.get(impl, []), samples.get("floor", []))
+            added = [run[metric][0] - floor[metric][0] for run, floor in pairs]
+            if added:
+                unit = samples[impl][0][metric][1]
+                report.rows.append(Row(f"{case} {metric} added", impl, unit, added, [],
+                                       limit if case == "true" else None, limits_ratio=False))
+    return report
+
+
 ALL = {
     "switch": switch,
     "spawn": spawn,
@@ -206,4 +254,6 @@ ALL = {
     "echo": echo,
     "dns": dns,
     "passthrough": passthrough,
+    "libpq": libpq,
+    "startup": startup,
 }

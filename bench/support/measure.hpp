@@ -58,11 +58,15 @@ T median(std::vector<T> values) {
     return *middle;
 }
 
-/// A line of /proc/self/status in bytes, as "VmRSS".
-inline std::size_t memory(std::string_view key) {
-    std::FILE* file = std::fopen("/proc/self/status", "r");
+/// A line of /proc/self/status, or of another process's, in bytes, as "VmRSS".
+inline std::size_t memory(std::string_view key, int process = 0) {
+    char name[32] = "/proc/self/status";
+    if (process != 0) {
+        std::snprintf(name, sizeof name, "/proc/%d/status", process);
+    }
+    std::FILE* file = std::fopen(name, "r");
     if (file == nullptr) {
-        fail("/proc/self/status");
+        fail(name);
     }
     char line[256];
     std::size_t kib = 0;
