@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSL-1.0
-"""Writes docs/shims.md from shims/symbols.def, so that the two cannot differ.
+"""Writes docs/shims.md from shims/symbols.def and not_replaced.py, so that they cannot differ.
 
     shims/ledger.py            writes the file
     shims/ledger.py --check    exits with 1 if it is not what would be written
@@ -9,21 +9,23 @@ import pathlib
 import re
 import sys
 
+from not_replaced import NOT_REPLACED
+
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 TABLE = ROOT / "shims" / "symbols.def"
 LEDGER = ROOT / "docs" / "shims.md"
 
-MACROS = ("SYMBOL", "VARIADIC", "ALIAS", "VARIADIC_ALIAS", "CHECKED")
+MACROS = ("SYMBOL", "VARIADIC", "ALIAS", "VARIADIC_ALIAS", "FORMATTED", "CHECKED")
 
 FAMILIES = {
-    "socket": "Bytes, messages and connections, on sockets, pipes and terminals alike.",
+    "socket": "Bytes, messages and connections, on sockets, pipes and terminals alike; queues between processes.",
     "time": "Sleeping and yielding.",
     "poll": "Waiting for readiness.",
-    "dns": "Names and addresses.",
-    "file": "Files and locks on them.",
+    "dns": "Names and addresses; users, groups and services.",
+    "file": "Files, locks on them, serial lines, the log.",
     "process": "Children: their ends and their commands.",
     "signal": "Handlers, and waiting for signals.",
-    "always": "Bookkeeping that the families rest on; never switched off.",
+    "always": "Bookkeeping that the families rest on, and what libc keeps per thread; never switched off.",
 }
 
 KINDS = {
@@ -120,7 +122,16 @@ def ledger():
             if f["family"] == family:
                 aliases = " ".join(map(code, f["aliases"]))
                 out.append(f"| {code(name)} | {aliases} | {KINDS[f['kind']]} | {f['limits']} |\n")
+    out.append("\n## What is not replaced, and why\n")
+    for title, rows in NOT_REPLACED.items():
+        out.append(f"\n### {title}\n\n| Functions | Why |\n|---|---|\n")
+        out += [f"| {names} | {why} |\n" for names, why in rows]
     return "".join(out)
+
+
+def left_to_libc():
+    """The names in the first column of what is not replaced."""
+    return [name for rows in NOT_REPLACED.values() for names, _ in rows for name in re.findall(r"`(\w+)`", names)]
 
 
 def main():

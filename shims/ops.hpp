@@ -5,28 +5,52 @@
 // compiler, and the shim links nothing but libc. Anything that changes here, or in symbols.def,
 // changes tendril_shim_abi or the size of a table, and copies that differ refuse each other.
 
+#include <aio.h>
 #include <fcntl.h>
+#include <grp.h>
+#include <locale.h>
+#include <mqueue.h>
 #include <netdb.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <pthread.h>
+#include <pwd.h>
+#include <resolv.h>
+#include <shadow.h>
 #include <signal.h>
 #include <spawn.h>
+#include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/file.h>
+#include <sys/mman.h>
+#include <sys/msg.h>
+#include <sys/random.h>
 #include <sys/resource.h>
 #include <sys/select.h>
+#include <sys/sem.h>
 #include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <sys/types.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
+#include <termios.h>
 #include <threads.h>
 #include <time.h>
 #include <unistd.h>
+
+/* <resolv.h> of older glibc makes other names of these. */
+#undef res_query
+#undef res_search
+#undef res_querydomain
+#undef res_send
+#undef res_nquery
+#undef res_nsearch
+#undef res_nquerydomain
+#undef res_nsend
 
 #ifdef __cplusplus
 extern "C" {

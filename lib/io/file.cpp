@@ -2,11 +2,10 @@
 #include "io/file.hpp"
 
 #include "io/operation.hpp"
+#include "io/retry.hpp"
 #include "sys/calls.hpp"
 
-#include <algorithm>
 #include <cerrno>
-#include <chrono>
 #include <linux/magic.h>
 #include <memory>
 #include <string>
@@ -18,20 +17,6 @@
 namespace tendril::detail::io {
 
 namespace {
-
-using std::chrono::milliseconds;
-
-constexpr milliseconds shortest_pause{1};
-constexpr milliseconds longest_pause{20};
-
-wait_reason reason(const char* what, int fd, options& o, const hub_core& hub) noexcept {
-    wait_reason why{wait_kind::other, what, fd};
-    if (o.as_program) {
-        why.by_signals = interruption::unless_restarted;
-        why.since = o.begun = o.begun != 0 ? o.begun : hub.switches();
-    }
-    return why;
-}
 
 /// Opening a FIFO waits for its other end (fifo(7)).
 bool may_wait(int folder, const char* path, int flags) noexcept {
@@ -62,39 +47,13 @@ int open_fifo(hub_core& hub, int folder, const char* path, int flags, mode_t mod
         const auto call = std::make_shared<opening>(opening{folder, path, flags, mode});
         o.waited = true;
         const wake end = offload_with(
-                             call, [](opening& work) { work.run(); }, reason("open", -1, o, hub),
-                             o.deadline, offload_to::own_thread)
+                             call, [](opening& work) { work.run(); },
+                             retry_reason("open", -1, o, hub), o.deadline, offload_to::own_thread)
                              .first;
         return end == wake::ready ? std::exchange(call->result, -ECANCELED)
                                   : hub_io::outcome(end, true);
     } catch (const std::bad_alloc&) {
         return -ENOMEM;
-    }
-}
-
-/// `attempt()` until it gives something else than -EAGAIN.
-template <typename Attempt>
-int try_until_free(hub_core& hub, const char* what, int fd, options& o, Attempt attempt) noexcept {
-    for (milliseconds pause = shortest_pause;; pause = std::min(2 * pause, longest_pause)) {
-        const int result = attempt();
-        if (result != -EAGAIN) {
-            if (!o.waited) {
-                hub.charge();
-            }
-            return result;
-        }
-        o.waited = true;
-        const wait_reason why = reason(what, fd, o, hub);
-        if (hub.is_interrupted(why)) {
-            return -EINTR;
-        }
-        const wake end = hub.park(hub.prepare(), why, std::min(hub.now() + pause, o.deadline));
-        if (end != wake::timeout) {
-            return hub_io::outcome(end, true);
-        }
-        if (hub.now() >= o.deadline) {
-            return -ETIMEDOUT;
-        }
     }
 }
 
@@ -175,7 +134,8 @@ int flock(int fd, int operation, options& o) noexcept {
     if ((operation & (LOCK_NB | LOCK_UN)) != 0 || io->hub().has_nothing_else()) {
         return call(0);
     }
-    return try_until_free(io->hub(), "flock", fd, o, [&] { return call(LOCK_NB); });
+    o.what = "flock";
+    return try_until_free(io->hub(), fd, o, [&] { return call(LOCK_NB); });
 }
 
 int set_lock(int fd, int command, struct ::flock* lock, options& o) noexcept {
@@ -188,7 +148,8 @@ int set_lock(int fd, int command, struct ::flock* lock, options& o) noexcept {
         return result_of(sys::real.fcntl(fd, command, lock));
     }
     const int without_waiting = command == F_SETLKW ? F_SETLK : F_OFD_SETLK;
-    return try_until_free(io->hub(), "fcntl lock", fd, o, [&] {
+    o.what = "fcntl lock";
+    return try_until_free(io->hub(), fd, o, [&] {
         const int result = result_of(sys::real.fcntl(fd, without_waiting, lock));
         return result == -EACCES ? -EAGAIN : result; // POSIX allows both
     });

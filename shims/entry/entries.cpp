@@ -56,6 +56,14 @@ extern "C" [[noreturn]] void __chk_fail(); // glibc's 'buffer overflow detected'
         return tendril_local_##name arguments;                                                     \
     }
 
+#define TENDRIL_FORMATTED(alias, name, type, parameters, arguments, last)                          \
+    TENDRIL_ENTRY(alias, type, parameters) {                                                       \
+        va_list list;                                                                              \
+        va_start(list, last);                                                                      \
+        tendril_local_##name arguments;                                                            \
+        va_end(list);                                                                              \
+    }
+
 #define TENDRIL_CHECKED(alias, name, type, parameters, arguments, overflow)                        \
     TENDRIL_ENTRY(alias, type, parameters) {                                                       \
         if (overflow) {                                                                            \
@@ -75,6 +83,8 @@ namespace tendril::shim {
 #define TENDRIL_ALIAS(alias, name, type, parameters, arguments)                                    \
     {#alias, reinterpret_cast<void*>(&tendril_local_##alias)},
 #define TENDRIL_VARIADIC_ALIAS(alias, name, type, parameters, arguments, last)                     \
+    {#alias, reinterpret_cast<void*>(&tendril_local_##alias)},
+#define TENDRIL_FORMATTED(alias, name, type, parameters, arguments, last)                          \
     {#alias, reinterpret_cast<void*>(&tendril_local_##alias)},
 #define TENDRIL_CHECKED(alias, name, type, parameters, arguments, overflow)                        \
     {#alias, reinterpret_cast<void*>(&tendril_local_##alias)},

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 #include "io/file.hpp"
 
+#include "io/retry.hpp"
 #include "shims/ops/call.hpp"
 #include "shims/ops/operations.hpp"
 
@@ -91,6 +92,67 @@ void sync() noexcept {
             libc.sync();
             return 0;
         });
+}
+
+int fallocate(int fd, int mode, off_t offset, off_t size) noexcept {
+    return call(
+        tendril_shim_index_fallocate,
+        [&](hub_core& hub, io::options& o) {
+            return io::on_disk(hub, {wait_kind::other, "fallocate", fd}, o,
+                               [&] { return negative(libc.fallocate(fd, mode, offset, size)); });
+        },
+        [&] { return libc.fallocate(fd, mode, offset, size); });
+}
+
+// Gives the error as its result and leaves errno alone.
+int posix_fallocate(int fd, off_t offset, off_t size) noexcept {
+    return serve(
+        tendril_shim_index_posix_fallocate,
+        [&](hub_core& hub, io::options& o) {
+            const errno_kept kept;
+            return io::on_disk(hub, {wait_kind::other, "posix_fallocate", fd}, o,
+                               [&] { return libc.posix_fallocate(fd, offset, size); });
+        },
+        [&] { return libc.posix_fallocate(fd, offset, size); });
+}
+
+int sync_file_range(int fd, off64_t offset, off64_t size, unsigned int flags) noexcept {
+    return call(
+        tendril_shim_index_sync_file_range,
+        [&](hub_core& hub, io::options& o) {
+            return io::on_disk(hub, {wait_kind::other, "sync_file_range", fd}, o, [&] {
+                return negative(libc.sync_file_range(fd, offset, size, flags));
+            });
+        },
+        [&] { return libc.sync_file_range(fd, offset, size, flags); });
+}
+
+int msync(void* memory, size_t size, int flags) noexcept {
+    return call(
+        tendril_shim_index_msync,
+        [&](hub_core& hub, io::options& o) {
+            const auto flush = [&] { return negative(libc.msync(memory, size, flags)); };
+            return (flags & MS_SYNC) == 0 ? flush()
+                                          : io::on_disk(hub, {wait_kind::other, "msync"}, o, flush);
+        },
+        [&] { return libc.msync(memory, size, flags); });
+}
+
+// Waits only until the kernel's generator has its first seed.
+ssize_t getrandom(void* buffer, size_t size, unsigned int flags) noexcept {
+    return call(
+        tendril_shim_index_getrandom,
+        [&](hub_core& hub, io::options& o) {
+            const ssize_t got = negative(libc.getrandom(buffer, size, flags | GRND_NONBLOCK));
+            if (got != -EAGAIN || (flags & GRND_NONBLOCK) != 0) {
+                return got;
+            }
+            o.what = "getrandom";
+            return io::try_until_free(hub, -1, o, [&] {
+                return negative(libc.getrandom(buffer, size, flags | GRND_NONBLOCK));
+            });
+        },
+        [&] { return libc.getrandom(buffer, size, flags); });
 }
 
 int flock(int fd, int operation) noexcept {

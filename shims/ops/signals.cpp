@@ -41,6 +41,14 @@ int wait_for_signal(const sigset_t* set, siginfo_t* info, time_point deadline,
     return number;
 }
 
+int suspend(const sigset_t* mask, io::options& o) noexcept {
+    int result = 0;
+    while (result == 0) {
+        result = masked_poll(nullptr, 0, never, mask, o);
+    }
+    return result;
+}
+
 } // namespace
 
 int pause() noexcept {
@@ -58,13 +66,46 @@ int sigsuspend(const sigset_t* mask) noexcept {
         tendril_shim_index_sigsuspend,
         [&](hub_core&, io::options& o) {
             o.what = "sigsuspend";
-            int result = 0;
-            while (result == 0) {
-                result = masked_poll(nullptr, 0, never, mask, o);
-            }
-            return result;
+            return suspend(mask, o);
         },
         [&] { return libc.sigsuspend(mask); });
+}
+
+// sigpause(3): System V names the one signal that is let through, BSD the mask of the first ones.
+int __xpg_sigpause(int number) noexcept {
+    return call(
+        tendril_shim_index___xpg_sigpause,
+        [&](hub_core&, io::options& o) {
+            sigset_t mask;
+            ::pthread_sigmask(SIG_SETMASK, nullptr, &mask);
+            if (sigdelset(&mask, number) != 0) {
+                return -EINVAL;
+            }
+            o.what = "sigpause";
+            return suspend(&mask, o);
+        },
+        [&] { return libc.__xpg_sigpause(number); });
+}
+
+int sigpause(int bits) noexcept {
+    return call(
+        tendril_shim_index_sigpause,
+        [&](hub_core&, io::options& o) {
+            sigset_t mask;
+            sigemptyset(&mask);
+            for (int number = 1; number <= 32; ++number) {
+                if ((static_cast<unsigned>(bits) >> (number - 1) & 1U) != 0) {
+                    sigaddset(&mask, number);
+                }
+            }
+            o.what = "sigpause";
+            return suspend(&mask, o);
+        },
+        [&] { return libc.sigpause(bits); });
+}
+
+int __sigpause(int number_or_bits, int is_number) noexcept {
+    return is_number != 0 ? __xpg_sigpause(number_or_bits) : sigpause(number_or_bits);
 }
 
 int sigtimedwait(const sigset_t* set, siginfo_t* info, const struct timespec* timeout) noexcept {

@@ -55,6 +55,15 @@ class Ledger(unittest.TestCase):
         _, symbols = libc_symbols()
         self.assertEqual([name for name in ledger.names() if name not in symbols], [])
 
+    def test_what_is_not_replaced_is_not(self):
+        _, symbols = libc_symbols()
+        left = ledger.left_to_libc()
+        self.assertEqual(set(left) & set(ledger.names()), set())
+        self.assertEqual(len(left), len(set(left)))
+        unknown = {name for name in left if name not in symbols and f"__{name}" not in symbols}
+        self.assertLessEqual(unknown, {"arc4random", "crypt", "kevent", "__res_context_query",
+                                       "__res_context_search", "__res_context_send"})
+
     def test_no_other_name_of_a_function_is_forgotten(self):
         _, symbols = libc_symbols()
         names = set(ledger.names())

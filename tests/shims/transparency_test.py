@@ -26,6 +26,12 @@ PROGRAMS = {
     "files.c": {},
     "interruptions.c": {"read": 2, "recv": 2, "waitpid": 1, "poll": 2, "epoll_wait": 1, "nanosleep": 1,
                         "pause": 1, "sigsuspend": 1, "sigwaitinfo": 1, "sigtimedwait": 1},
+    "queues.c": {"splice": 2, "tee": 1, "copy_file_range": 1, "mq_receive": 1, "mq_timedreceive": 1,
+                 "mq_send": 1, "mq_timedsend": 1, "msgrcv": 1, "semop": 1, "semtimedop": 1, "fallocate": 1,
+                 "posix_fallocate": 1, "sync_file_range": 1, "msync": 1, "aio_suspend": 1, "tcsendbreak": 1,
+                 "__xpg_sigpause": 1},
+    "services.c": {"getpwnam": 1, "getpwuid_r": 1, "getgrgid": 1, "getgrouplist": 1, "getservbyname": 1,
+                   "getprotobyname": 1, "getnetbyname": 1},
     "signals.c": {},
     "storm.c": {"read": 1, "readv": 1, "write": 1, "writev": 1, "poll": 1},
     "urgent.c": {"poll": 1},
@@ -37,7 +43,7 @@ PROGRAMS = {
 }
 
 # These go through all that calls may do when they wait; how they are called matters elsewhere.
-LONG = ("flags.c", "interruptions.c", "storm.c", "terminals.c", "timeouts.c")
+LONG = ("flags.c", "interruptions.c", "queues.c", "services.c", "storm.c", "terminals.c", "timeouts.c")
 SHORT = [source for source in PROGRAMS if source not in LONG]
 
 

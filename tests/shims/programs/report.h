@@ -3,10 +3,13 @@
 #pragma once
 
 #include <errno.h>
+#include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #define CHECK(condition)                                                                           \
     do {                                                                                           \
@@ -37,4 +40,21 @@ static inline double seconds_now(void) {
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);
     return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+static void* idle_thread_(void* unused) {
+    for (;;) {
+        pause();
+    }
+    return unused;
+}
+
+// While nothing else runs on a thread, and there is no other, calls may block it.
+static inline void begin_idle_thread(void) {
+    sigset_t all, before;
+    pthread_t id;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    CHECK(pthread_create(&id, NULL, idle_thread_, NULL) == 0);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
 }

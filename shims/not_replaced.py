@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: BSL-1.0
+"""What libtendril_shim leaves to libc, and why; shims/ledger.py writes it into docs/shims.md.
+
+Per group: its title, and rows of names and reason. Names in `backquotes` that libc has must not be in
+symbols.def; a test looks.
+"""
+
+NEVER_WAIT = "They never wait"
+TOO_LITTLE = "They wait too little to be worth it"
+THREADS = "They are the thread's or the process's"
+IMPOSSIBLE = "They cannot be replaced"
+
+NOT_REPLACED = {
+    NEVER_WAIT: [
+        ("`eventfd` `timerfd_create` `signalfd` `inotify_init` `memfd_create` `epoll_create1` `epoll_ctl`",
+         "An fd is looked at when a call first waits for it, whoever made it: these, systemd, a parent, SCM_RIGHTS."),
+        ("`getsockopt`", "The kernel has the timeouts that the program set."),
+        ("`freeaddrinfo` `gai_cancel` `gai_error`", "getaddrinfo's lists are made as libc makes them."),
+        ("`aio_read` `aio_write` `aio_fsync` `aio_cancel` `mq_open` `mq_notify` `msgget` `semget` `semctl`",
+         "They begin something, for which another call waits."),
+        ("`res_init` `res_ninit` `res_mkquery` `dn_expand`", "They ask nobody. The options that a program sets in "
+         "`_res`, which is the thread's, hold for the questions of its fibers."),
+        ("`fork` `vfork` `daemon` `execve`", "Handlers of pthread_atfork see to the hub, which `daemon` calls too; its "
+         "fds close with exec. The child of a vfork is known by its process id."),
+        ("`getifaddrs` `if_nameindex`", "The kernel answers them at once."),
+        ("`getentropy` `arc4random`", "As getrandom, they wait in the first seconds after boot only."),
+    ],
+    TOO_LITTLE: [
+        ("`stat` `access` `rename` `unlink` `mkdir` `link` `truncate` `ftruncate` `statfs` `chmod` `opendir` `readdir` "
+         "`scandir` `glob` `nftw` `fts_read`",
+         "`stat` takes 0.3 µs, and 8 to 11 µs on a worker thread, 3 to 4 µs when many do it at once; file systems "
+         "say nothing beforehand. On one that asks a server, or for files of many GiB, give the call to a `thread_pool`."),
+        ("`readahead` `posix_fadvise` `mlock` `madvise`", "They begin to read, or wait as any access to memory does."),
+        ("`dlopen` `iconv_open` `tzset`", "They read small files of the system's. `dlopen` runs code that "
+         "belongs to the calling thread."),
+        ("`getpwent` `getgrent` `getservent` `gethostent` `getnetent` `getprotoent` `getspent`",
+         "Their position is the process's: two flows that go through one list share it anyhow."),
+        ("`getaliasbyname` `getrpcbyname` `getsgnam` `ether_hostton` `getpw`", "Local files, and hardly used."),
+        ("`getpass` `rcmd` `rexec` `mount` `umount` `swapon` `reboot`", "For programs that do nothing else meanwhile."),
+    ],
+    THREADS: [
+        ("`pthread_sigmask` `sigprocmask`", "The mask is the thread's, so all of its fibers have it."),
+        ("`alarm` `setitimer` `timer_create`", "Their signals come to the thread, and end calls as any other."),
+        ("`strtok` `localtime` `gmtime` `asctime` `ctime` `rand` `setlocale` `getopt` `ttyname` `getlogin` `ptsname` "
+         "`ether_ntoa` `crypt` `tmpnam`",
+         "What they keep is the process's, a hazard to threads as much. Between a call and its use nothing else runs "
+         "unless the fiber waits there; else take the `_r` form."),
+        ("`dlerror`", "It is the thread's, but nobody waits between `dlopen` and it."),
+        ("`setjmp` `longjmp` `makecontext` `swapcontext`", "Within one fiber they are as ever; from one into another, "
+         "undefined, as between threads."),
+    ],
+    IMPOSSIBLE: [
+        ("`syscall`", "It is anything: see [porting.md](porting.md). libaio's `io_getevents` and liburing make their "
+         "system calls without libc too; an eventfd that they notify parks."),
+        ("`__res_context_query` `__res_context_search` `__res_context_send`",
+         "libc's own modules call these, with structures that change from release to release (GLIBC_PRIVATE)."),
+        ("`kevent`", "Linux has none."),
+    ],
+}
