@@ -54,7 +54,9 @@ Entry* find(tendril_shim_index index, const char* what, Ask ask, Original origin
 
 } // namespace
 
-// A function with a static result, and the one that takes its memory from the caller.
+// clang-format off
+
+// A function with a static result, and one that takes its memory from the caller.
 #define TENDRIL_LOOK_UP(name, Entry, parameters, ...)                                              \
     Entry* name parameters noexcept {                                                              \
         struct tag;                                                                                \
@@ -65,8 +67,8 @@ Entry* find(tendril_shim_index index, const char* what, Ask ask, Original origin
             },                                                                                     \
             [&] { return libc.name(__VA_ARGS__); });                                               \
     }
-#define TENDRIL_LOOK_UP_R(name, arguments)                                                         \
-    noexcept {                                                                                     \
+#define TENDRIL_LOOK_UP_R(name, parameters, arguments)                                             \
+    int name parameters noexcept {                                                                 \
         return serve(                                                                              \
             tendril_shim_index_##name,                                                             \
             [&](hub_core& hub, io::options& o) {                                                   \
@@ -82,90 +84,70 @@ TENDRIL_LOOK_UP(getgrnam, group, (const char* name), name)
 TENDRIL_LOOK_UP(getgrgid, group, (gid_t id), id)
 TENDRIL_LOOK_UP(getspnam, spwd, (const char* name), name)
 
-int getpwnam_r(const char* name, struct passwd* entry, char* buffer, size_t room,
-               struct passwd** result)
-    TENDRIL_LOOK_UP_R(getpwnam_r, (name, entry, buffer, room, result)) int getpwuid_r(
-        uid_t id, struct passwd* entry, char* buffer, size_t room, struct passwd** result)
-        TENDRIL_LOOK_UP_R(getpwuid_r, (id, entry, buffer, room, result)) int getgrnam_r(
-            const char* name, struct group* entry, char* buffer, size_t room, struct group** result)
-            TENDRIL_LOOK_UP_R(getgrnam_r, (name, entry, buffer, room, result)) int getgrgid_r(
-                gid_t id, struct group* entry, char* buffer, size_t room, struct group** result)
-                TENDRIL_LOOK_UP_R(getgrgid_r, (id, entry, buffer, room, result)) int getspnam_r(
-                    const char* name, struct spwd* entry, char* buffer, size_t room,
-                    struct spwd** result)
-                    TENDRIL_LOOK_UP_R(getspnam_r,
-                                      (name, entry, buffer, room,
-                                       result)) int getgrouplist(const char* user, gid_t first,
-                                                                 gid_t* groups, int* count)
-                        TENDRIL_LOOK_UP_R(getgrouplist, (user, first, groups,
-                                                         count)) int initgroups(const char* user,
-                                                                                gid_t first)
-                            TENDRIL_LOOK_UP_R(initgroups,
-                                              (user, first)) int innetgr(const char* group,
-                                                                         const char* host,
-                                                                         const char* user,
-                                                                         const char* domain)
-                                TENDRIL_LOOK_UP_R(innetgr, (group, host, user, domain))
+TENDRIL_LOOK_UP_R(getpwnam_r,
+    (const char* name, struct passwd* entry, char* buffer, size_t room, struct passwd** result),
+    (name, entry, buffer, room, result))
+TENDRIL_LOOK_UP_R(getpwuid_r,
+    (uid_t id, struct passwd* entry, char* buffer, size_t room, struct passwd** result),
+    (id, entry, buffer, room, result))
+TENDRIL_LOOK_UP_R(getgrnam_r,
+    (const char* name, struct group* entry, char* buffer, size_t room, struct group** result),
+    (name, entry, buffer, room, result))
+TENDRIL_LOOK_UP_R(getgrgid_r,
+    (gid_t id, struct group* entry, char* buffer, size_t room, struct group** result),
+    (id, entry, buffer, room, result))
+TENDRIL_LOOK_UP_R(getspnam_r,
+    (const char* name, struct spwd* entry, char* buffer, size_t room, struct spwd** result),
+    (name, entry, buffer, room, result))
+TENDRIL_LOOK_UP_R(getgrouplist,
+    (const char* user, gid_t first, gid_t* groups, int* count),
+    (user, first, groups, count))
+TENDRIL_LOOK_UP_R(initgroups,
+    (const char* user, gid_t first),
+    (user, first))
+TENDRIL_LOOK_UP_R(innetgr,
+    (const char* group, const char* host, const char* user, const char* domain),
+    (group, host, user, domain))
 
-    // --- services, protocols, networks
-    // ---------------------------------------------------------------
-    TENDRIL_LOOK_UP(getservbyname, servent, (const char* name, const char* protocol), name,
-                    protocol) TENDRIL_LOOK_UP(getservbyport, servent,
-                                              (int port, const char* protocol), port, protocol)
-        TENDRIL_LOOK_UP(getprotobyname, protoent, (const char* name),
-                        name) TENDRIL_LOOK_UP(getprotobynumber, protoent, (int number), number)
+// --- services, protocols, networks ---------------------------------------------------------------
+TENDRIL_LOOK_UP(getservbyname, servent, (const char* name, const char* protocol), name, protocol)
+TENDRIL_LOOK_UP(getservbyport, servent, (int port, const char* protocol), port, protocol)
+TENDRIL_LOOK_UP(getprotobyname, protoent, (const char* name), name)
+TENDRIL_LOOK_UP(getprotobynumber, protoent, (int number), number)
 
-            int getservbyname_r(const char* name, const char* protocol, struct servent* entry,
-                                char* buffer, size_t room, struct servent** result)
-                TENDRIL_LOOK_UP_R(getservbyname_r,
-                                  (name, protocol, entry, buffer, room,
-                                   result)) int getservbyport_r(int port, const char* protocol,
-                                                                struct servent* entry, char* buffer,
-                                                                size_t room,
-                                                                struct servent** result)
-                    TENDRIL_LOOK_UP_R(getservbyport_r,
-                                      (port, protocol, entry, buffer, room,
-                                       result)) int getprotobyname_r(const char* name,
-                                                                     struct protoent* entry,
-                                                                     char* buffer, size_t room,
-                                                                     struct protoent** result)
-                        TENDRIL_LOOK_UP_R(getprotobyname_r,
-                                          (name, entry, buffer, room,
-                                           result)) int getprotobynumber_r(int number,
-                                                                           struct protoent* entry,
-                                                                           char* buffer,
-                                                                           size_t room,
-                                                                           struct protoent** result)
-                            TENDRIL_LOOK_UP_R(getprotobynumber_r,
-                                              (number, entry, buffer, room,
-                                               result)) int getnetbyname_r(const char* name,
-                                                                           struct netent* entry,
-                                                                           char* buffer,
-                                                                           size_t room,
-                                                                           struct netent** result,
-                                                                           int* error)
-                                TENDRIL_LOOK_UP_R(
-                                    getnetbyname_r,
-                                    (name, entry, buffer, room, result,
-                                     error)) int getnetbyaddr_r(uint32_t network, int type,
-                                                                struct netent* entry, char* buffer,
-                                                                size_t room, struct netent** result,
-                                                                int* error)
-                                    TENDRIL_LOOK_UP_R(getnetbyaddr_r, (network, type, entry, buffer,
-                                                                       room, result, error))
+TENDRIL_LOOK_UP_R(getservbyname_r,
+    (const char* name, const char* protocol, struct servent* entry, char* buffer, size_t room, struct servent** result),
+    (name, protocol, entry, buffer, room, result))
+TENDRIL_LOOK_UP_R(getservbyport_r,
+    (int port, const char* protocol, struct servent* entry, char* buffer, size_t room, struct servent** result),
+    (port, protocol, entry, buffer, room, result))
+TENDRIL_LOOK_UP_R(getprotobyname_r,
+    (const char* name, struct protoent* entry, char* buffer, size_t room, struct protoent** result),
+    (name, entry, buffer, room, result))
+TENDRIL_LOOK_UP_R(getprotobynumber_r,
+    (int number, struct protoent* entry, char* buffer, size_t room, struct protoent** result),
+    (number, entry, buffer, room, result))
+TENDRIL_LOOK_UP_R(getnetbyname_r,
+    (const char* name, struct netent* entry, char* buffer, size_t room, struct netent** result, int* error),
+    (name, entry, buffer, room, result, error))
+TENDRIL_LOOK_UP_R(getnetbyaddr_r,
+    (uint32_t network, int type, struct netent* entry, char* buffer, size_t room, struct netent** result, int* error),
+    (network, type, entry, buffer, room, result, error))
 
-                                        namespace {
+// clang-format on
 
-    /// Beside the result these have an h_errno, which the static forms store.
-    template <typename Ask>
-    int with_h_errno(Ask ask) noexcept {
-        int h_error = 0;
-        const int code = ask(&h_error);
-        if (h_error != 0) {
-            h_errno = h_error;
-        }
-        return code == ERANGE && h_error != NETDB_INTERNAL ? 0 : code;
+namespace {
+
+/// Beside the result these have an h_errno, which the static forms store.
+template <typename Ask>
+int with_h_errno(Ask ask) noexcept {
+    int h_error = 0;
+    const int code = ask(&h_error);
+    if (h_error != 0) {
+        h_errno = h_error;
     }
+    return code == ERANGE && h_error != NETDB_INTERNAL ? 0 : code;
+}
 
 } // namespace
 
