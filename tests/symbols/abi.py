@@ -72,10 +72,12 @@ class Headers:
         self.virtual = {}    # record: its own virtual functions in order
         self.enumerations = {}
         text = clang(include, [], "-Xclang", "-ast-dump=json", "-Xclang", "-ast-dump-filter=tendril")
-        decoder, at = json.JSONDecoder(), 0
-        while at < len(text.rstrip()):
-            node, at = decoder.raw_decode(text, at + len(text[at:]) - len(text[at:].lstrip()))
+        decoder, begin = json.JSONDecoder(), re.compile(r"\S")
+        following = begin.search(text)
+        while following:
+            node, end = decoder.raw_decode(text, following.start())
             self.read(node, "")
+            following = begin.search(text, end)
         for name in self.inline:
             self.functions.pop(name, None)
 
