@@ -3,8 +3,8 @@
 // Giving up. A cancelled fiber's waits throw, one after the other, until it has ended; what it owns
 // is destroyed on the way. Where something must still be said or saved, a shield keeps that off for
 // a while, with a limit of its own. Deadlines work the same way, and nest: the nearer one counts,
-// whoever set it, and each is caught where it was set. Try: no shield; a shield of 5 ms; an inner
-// limit of 10 ms. Run: build/dev/bin/15_cancel_and_deadlines
+// whoever set it, and each is caught where it was set. Try: no shield; a shield of 5 ms; inner
+// limits of 10 ms. Run: build/dev/bin/15_cancel_and_deadlines
 
 #include <tendril/tendril.hpp>
 
@@ -44,18 +44,21 @@ void cancel_and_shield() {
 }
 
 /// Knows its own limit, and nothing of its caller's.
-bool ask_one_server(std::chrono::milliseconds takes) {
-    return tendril::move_on_after(60ms, [&] { sleep_for(takes); });
+bool ask_one_server(std::chrono::milliseconds takes, std::chrono::milliseconds limit) {
+    return tendril::move_on_after(limit, [&] { sleep_for(takes); });
 }
 
 void nested_deadlines() {
-    const bool all = tendril::move_on_after(150ms, [] {
-        for (const auto takes : {20ms, 1000ms, 1000ms, 1000ms}) {
-            const bool answered = ask_one_server(takes);
+    const bool all = tendril::move_on_after(1s, [] {
+        struct {
+            std::chrono::milliseconds takes, limit;
+        } const servers[] = {{20ms, 100ms}, {1h, 100ms}, {1h, 5s}};
+        for (const auto& server : servers) {
+            const bool answered = ask_one_server(server.takes, server.limit);
             std::printf("  %s\n", answered ? "answered" : "too late for the inner limit");
         }
     });
-    std::printf("%s\n", all ? "asked all" : "and then for the outer limit, in the fourth");
+    std::printf("%s\n", all ? "asked all" : "and then for the outer limit, in the third");
     try {
         const tendril::timeout outer(20ms);
         const tendril::timeout inner(1h);

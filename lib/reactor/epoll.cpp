@@ -180,12 +180,14 @@ void epoll_reactor::poll(time_point deadline, listener& to) noexcept {
         }
         return;
     }
-    int n = wait(lost_ ? time_point::min() : deadline);
-    while (n < 0 && errno == EINTR && deadline != time_point::min()) {
-        n = wait(deadline);
-    }
-    if (n < 0) [[unlikely]] {
-        made_anew(errno);
+    int n = 0;
+    if (!lost_) [[likely]] {
+        do {
+            n = wait(deadline);
+        } while (n < 0 && errno == EINTR && deadline != time_point::min());
+        if (n < 0) [[unlikely]] {
+            made_anew(errno);
+        }
     }
     if (lost_ && epoll_fd_ >= 0) [[unlikely]] {
         lost_ = false;

@@ -22,7 +22,8 @@ class OtherBoost(unittest.TestCase):
         libraries = os.path.dirname(glob.glob(os.path.join(boost, "lib", "**", "libboost_fiber.so"),
                                               recursive=True)[0])
         run("c++", "-std=c++17", "-O0", "-Wall", "-Wextra", "-Werror", "-isystem", os.path.join(boost, "include"),
-            "-I", os.path.join(SOURCE, "include"), os.path.join(SOURCE, source), "-o", program,
+            "-I", os.path.join(SOURCE, "include"), "-I", os.path.join(SOURCE, "tests"), os.path.join(SOURCE, source),
+            "-o", program,
             os.path.join(BUILD, "lib", "libtendril.a"), f"-L{libraries}", f"-Wl,-rpath,{libraries}",
             "-lboost_fiber", "-lboost_context", "-lgtest_main", "-lgtest", "-lcares", "-lresolv", "-pthread", "-ldl")
         version = os.path.basename(os.path.dirname(boost)).split("-")[1] + ".0"
@@ -31,7 +32,7 @@ class OtherBoost(unittest.TestCase):
         self.assertIn("[  PASSED  ]", run("env", f"LD_PRELOAD={preload}", program))
 
     def test_boost_fiber(self):
-        tests = [("tests/lib/api/boost_fiber_test.cpp", "")]
+        tests = [(f"tests/lib/api/boost_fiber{part}_test.cpp", "") for part in ("", "_threads", "_waits")]
         if SHIM:
             tests.append(("tests/shims/boost_fiber_shim_test.cpp", SHIM))
         for boost in UNPACKED:
