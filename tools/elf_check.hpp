@@ -19,4 +19,7 @@ verdict find_program(const std::string& program, std::string& path);
 /// loader then ignores LD_PRELOAD). Of a script, its interpreter is judged.
 verdict can_interpose(const std::string& path);
 
+/// What runs a script in the end; "" if the file is none. Of env(1), the program that it is to run.
+std::string script_interpreter(const std::string& path);
+
 } // namespace tendril::tools

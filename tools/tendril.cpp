@@ -3,6 +3,7 @@
 // bin/tendril: runs an unmodified program with its blocking calls waiting in a hub.
 
 #include "shims/families.hpp"
+#include "tools/audit.hpp"
 #include "tools/elf_check.hpp"
 
 #include <cerrno>
@@ -10,6 +11,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <exception>
 #include <getopt.h>
 #include <string>
 #include <unistd.h>
@@ -23,9 +25,10 @@ constexpr char shim_name[] = "libtendril_shim.so";
 
 constexpr char usage[] =
     "Usage: tendril run [OPTION]... [--] PROGRAM [ARGUMENT]...\n"
+    "       tendril audit [--json] PROGRAM\n"
     "       tendril --version | --help\n"
     "\n"
-    "Runs PROGRAM, unmodified, with its blocking calls waiting in a hub.\n"
+    "run: runs PROGRAM, unmodified, with its blocking calls waiting in a hub.\n"
     "\n"
     "  --shim=FAMILY,...       which calls: socket, time, poll, dns (default: all);\n"
     "                          file, process, signal, sync, thread cover nothing yet\n"
@@ -39,7 +42,15 @@ constexpr char usage[] =
     "  2    wrong usage; or the program is statically linked or setuid, where\n"
     "       interposition cannot work\n"
     "  126  the program was found but cannot be executed\n"
-    "  127  the program was not found\n";
+    "  127  the program was not found\n"
+    "\n"
+    "audit: reads PROGRAM, or a library, and the libraries it needs, and says which\n"
+    "of their calls that may block reach the shim. Runs none of them.\n"
+    "\n"
+    "  --json                  as JSON\n"
+    "\n"
+    "The exit status is 0 if every call reaches the shim, 1 if some may bypass it,\n"
+    "2 if that cannot be told, or for wrong usage.\n";
 
 [[noreturn]] void fail(int status, const std::string& message) {
     std::fprintf(stderr, "tendril: %s\n", message.c_str());
@@ -170,6 +181,46 @@ int run(int argc, char** argv) {
     fail(errno == ENOENT ? 127 : 126, std::string(argv[optind]) + ": " + std::strerror(errno));
 }
 
+int audit(int argc, char** argv) {
+    static const option options[] = {{"json", no_argument, nullptr, 'j'},
+                                     {"help", no_argument, nullptr, 'h'},
+                                     {nullptr, 0, nullptr, 0}};
+    bool as_json = false;
+    for (int option; (option = ::getopt_long(argc, argv, "h", options, nullptr)) != -1;) {
+        switch (option) {
+        case 'j':
+            as_json = true;
+            break;
+        case 'h':
+            std::fputs(usage, stdout);
+            return 0;
+        default:
+            std::fputs("Try 'tendril --help'.\n", stderr);
+            return usage_error;
+        }
+    }
+    if (argc - optind != 1) {
+        fail_usage("audit needs one program");
+    }
+    std::string path = argv[optind]; // a library need not be executable
+    if (path.find('/') == std::string::npos) {
+        const tools::verdict verdict = tools::find_program(argv[optind], path);
+        if (verdict.status != 0) {
+            fail(usage_error, verdict.reason);
+        }
+    }
+    try {
+        const tools::audit_report report = tools::audit(path);
+        (as_json ? tools::print_json : tools::print_text)(report);
+        if (std::fflush(stdout) != 0) {
+            fail(usage_error, std::string("stdout: ") + std::strerror(errno));
+        }
+        return report.has_bypass() ? 1 : 0;
+    } catch (const std::exception& e) {
+        fail(usage_error, e.what());
+    }
+}
+
 } // namespace
 
 int main(int argc, char** argv) {
@@ -187,8 +238,13 @@ int main(int argc, char** argv) {
         argv[1] = name;
         return run(argc - 1, argv + 1);
     }
+    if (command == "audit") {
+        static char name[] = "tendril audit";
+        argv[1] = name;
+        return audit(argc - 1, argv + 1);
+    }
     if (command.empty()) {
         fail_usage("no command");
     }
-    fail_usage("there is no command '" + command + "'; valid is run");
+    fail_usage("there is no command '" + command + "'; valid are run, audit");
 }

@@ -35,6 +35,7 @@ VOCABULARY = ("tendril/export.hpp", "tendril/version.hpp", "tendril/error.hpp", 
 FOREIGN = {
     r"boost/": {"lib/fiber"},
     r"ares": {"lib/dns"},
+    r"(libelf|gelf|capstone/|nlohmann/)": {"tools"},
     r"sys/epoll\.h": {"lib/sys", "lib/reactor", "lib/io", "shims", "shims/entry", "shims/ops"},
 }
 

@@ -10,6 +10,9 @@ from workshop import BUILT_BY_CMAKE, SANITIZED, SOURCE, run
 
 BOOST = "tendril needs Boost.Context 1.74 or newer (Debian: libboost-context-dev)"
 CARES = "tendril needs c-ares 1.18 or newer (Debian: libc-ares-dev pkg-config)"
+ELF = "tendril needs libelf 0.170 or newer (Debian: libelf-dev pkg-config)"
+CAPSTONE = "tendril needs Capstone 4.0 or newer (Debian: libcapstone-dev pkg-config)"
+JSON = "tendril needs JSON for Modern C++ 3.7 or newer (Debian: nlohmann-json3-dev pkg-config)"
 
 OLD_CARES = "Name: c-ares\nDescription: old\nVersion: 1.10.0\nLibs: -lcares\n"
 # What CMake and Meson read of Boost.
@@ -63,8 +66,8 @@ class Requirements(unittest.TestCase):
     def test_without_anything(self):
         said = self.refusal("-DCMAKE_DISABLE_FIND_PACKAGE_Boost=ON", BOOST_ROOT=self.file("x/include/no"),
                             PKG_CONFIG_LIBDIR=self.scratch)
-        self.assertIn(BOOST, said)
-        self.assertIn(CARES, said)
+        for need in (BOOST, CARES, ELF, CAPSTONE, JSON):
+            self.assertIn(need, said)
 
     @unittest.skipUnless(BUILT_BY_CMAKE, "Meson has its own ways of looking")
     def test_without_tools(self):
