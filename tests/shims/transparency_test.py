@@ -20,6 +20,7 @@ PROGRAMS = {
                  "poll": 1, "ppoll": 1, "select": 1, "pselect": 1},
     "readiness.c": {"poll": 20, "ppoll": 20, "select": 20, "pselect": 20, "epoll_wait": 2,
                     "epoll_pwait": 1, "epoll_pwait2": 2},
+    "epolls.c": {"epoll_wait": 5},
     "names.c": {},
     # While nothing else runs on the thread, most of these may block it.
     "children.c": {"waitpid": 1, "system": 1, "pclose": 1},
@@ -43,7 +44,7 @@ PROGRAMS = {
 }
 
 # These go through all that calls may do when they wait; how they are called matters elsewhere.
-LONG = ("flags.c", "interruptions.c", "queues.c", "services.c", "storm.c", "terminals.c", "timeouts.c")
+LONG = ("epolls.c", "flags.c", "interruptions.c", "queues.c", "services.c", "storm.c", "terminals.c", "timeouts.c")
 SHORT = [source for source in PROGRAMS if source not in LONG]
 
 
