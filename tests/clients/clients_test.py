@@ -249,6 +249,26 @@ class Mosquitto(Client):
                          "20 messages to 50 subscribers, exactly once\n")
 
 
+class Libssh2(Client):
+    server_class = servers.Sshd
+    program, package = "libssh2_client.cpp", "libssh2"
+
+    @classmethod
+    def start_server(cls):
+        server = super().start_server()
+        if not server.lets_in():
+            raise unittest.SkipTest(f"{server.user_name} may not log in here")
+        return server
+
+    def test_100_files_at_once(self):
+        self.assertEqual(self.scenario("sftp", self.server.user_name, self.server.file("key"),
+                                       self.server.file("files"), waits={"poll": 100}),
+                         "100 files, 100 at once\n")
+
+    def test_timeouts(self):
+        self.assertEqual(self.scenario("timeout", waits={"poll": 20}), "20 timeouts\n")
+
+
 def load_tests(loader, tests, pattern):
     """Meson's build has the same libraries: once is enough."""
     return tests if BUILT_BY_CMAKE else unittest.TestSuite()
