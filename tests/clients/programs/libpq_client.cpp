@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-#include "client.hpp"
+#include "database.hpp"
 
 #include <libpq-fe.h>
 #include <linux/sockios.h>
@@ -13,9 +13,8 @@
 
 namespace {
 
+using client::connections;
 using client::require;
-
-constexpr int connections = 200;
 
 class connection {
 public:
@@ -42,36 +41,9 @@ private:
     PGconn* handle_;
 };
 
-/// Each fiber has its connection open before any begins to ask.
-template <typename Function>
-double at_once(client::in_progress& asking, Function function) {
-    tendril::latch connected(connections);
-    std::chrono::steady_clock::time_point start;
-    client::in_fibers(connections, [&](int) {
-        const connection c;
-        connected.arrive_and_wait();
-        if (start == std::chrono::steady_clock::time_point()) {
-            start = std::chrono::steady_clock::now();
-        }
-        asking([&] { function(c); });
-    });
-    return client::seconds_since(start);
-}
-
-/// 200 fibers ask for 0.1 s. On a machine too busy to send that many queries in that time they
-/// could not overlap; a longer sleep then shows whether they do.
 void sleeps() {
-    for (const char* query :
-         {"select pg_sleep(0.1)", "select pg_sleep(1)", "select pg_sleep(10)"}) {
-        client::in_progress asking;
-        const double seconds = at_once(asking, [&](const connection& c) { c.ask(query); });
-        if (asking.most() == connections) {
-            std::printf("%s: %d at once\n", query, asking.most());
-            std::fprintf(stderr, "%s: %.3f s\n", query, seconds);
-            return;
-        }
-    }
-    throw std::runtime_error("not all at once");
+    client::sleep_at_once<connection>(
+        {"select pg_sleep(0.1)", "select pg_sleep(1)", "select pg_sleep(10)"});
 }
 
 /// None can answer before the server says that it has all 200 queries.
@@ -86,7 +58,8 @@ void locks() {
         holder.ask("select pg_advisory_unlock(1)");
     });
     client::in_progress asking;
-    at_once(asking, [](const connection& c) { c.ask("select pg_advisory_lock_shared(1)"); });
+    client::at_once<connection>(
+        asking, [](const connection& c) { c.ask("select pg_advisory_lock_shared(1)"); });
     observing.get();
     std::printf("%d at once\n", asking.most());
 }

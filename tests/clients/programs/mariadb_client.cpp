@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: BSL-1.0
-#include "client.hpp"
+#include "database.hpp"
 
 #include <mysql.h>
 
 namespace {
 
+using client::connections;
 using client::require;
-
-constexpr int connections = 200;
 
 /// The address is HOST:PORT.
 class connection {
@@ -45,33 +44,8 @@ private:
     MYSQL* handle_;
 };
 
-template <typename Function>
-double at_once(client::in_progress& asking, Function function) {
-    tendril::latch connected(connections);
-    std::chrono::steady_clock::time_point start;
-    client::in_fibers(connections, [&](int) {
-        const connection c;
-        connected.arrive_and_wait();
-        if (start == std::chrono::steady_clock::time_point()) {
-            start = std::chrono::steady_clock::now();
-        }
-        asking([&] { function(c); });
-    });
-    return client::seconds_since(start);
-}
-
-/// As in libpq_client.cpp.
 void sleeps() {
-    for (const char* query : {"select sleep(0.1)", "select sleep(1)", "select sleep(10)"}) {
-        client::in_progress asking;
-        const double seconds = at_once(asking, [&](const connection& c) { c.ask(query); });
-        if (asking.most() == connections) {
-            std::printf("%s: %d at once\n", query, asking.most());
-            std::fprintf(stderr, "%s: %.3f s\n", query, seconds);
-            return;
-        }
-    }
-    throw std::runtime_error("not all at once");
+    client::sleep_at_once<connection>({"select sleep(0.1)", "select sleep(1)", "select sleep(10)"});
 }
 
 const std::string asking_for_lock =
@@ -86,7 +60,7 @@ void locks() {
         holder.ask("select release_lock('tendril')");
     });
     client::in_progress asking;
-    at_once(asking, [](const connection& c) {
+    client::at_once<connection>(asking, [](const connection& c) {
         require(c.ask("select get_lock('tendril', 3600)") == "1", "no lock");
         c.ask("select release_lock('tendril')");
     });
