@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSL-1.0
-"""Writes docs/shims.md from shims/symbols.def and not_replaced.py, so that they cannot differ.
+"""Writes docs/shims.md and include/tendril/real.hpp from shims/symbols.def and not_replaced.py, so that they
+cannot differ.
 
-    shims/ledger.py            writes the file
-    shims/ledger.py --check    exits with 1 if it is not what would be written
+    shims/ledger.py            writes the files
+    shims/ledger.py --check    exits with 1 if they are not what would be written
 """
 import pathlib
 import re
@@ -14,6 +15,7 @@ from not_replaced import NOT_REPLACED
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 TABLE = ROOT / "shims" / "symbols.def"
 LEDGER = ROOT / "docs" / "shims.md"
+REAL = ROOT / "include" / "tendril" / "real.hpp"
 
 MACROS = ("SYMBOL", "VARIADIC", "ALIAS", "VARIADIC_ALIAS", "FORMATTED", "CHECKED")
 
@@ -134,15 +136,75 @@ def left_to_libc():
     return [name for rows in NOT_REPLACED.values() for names, _ in rows for name in re.findall(r"`(\w+)`", names)]
 
 
+REAL_HEAD = """// SPDX-License-Identifier: BSL-1.0
+#pragma once
+
+// Written by shims/ledger.py from shims/symbols.def; a test compares.
+
+#include <tendril/export.hpp>
+
+%s
+
+%s
+
+namespace tendril {
+inline namespace v1 {
+
+/// libc's functions behind those of the shim, under the same names: they do what their man pages
+/// say, and so block the thread with all its fibers. For code that must not wait in the hub. Any
+/// thread may call them, with and without a hub; they are no points of cancellation for fibers.
+///
+/// Without a shim in the process they are what calls of the plain names reach. Each looks its
+/// function up at its first call, which therefore is not for signal handlers. One that this libc
+/// lacks fails with ENOSYS.
+///
+/// @warning What the hub keeps of fds, handlers and children is not told of what is done here:
+/// `real::close` of an fd that a fiber waits for leaves it waiting.
+namespace real {
+
+// clang-format off
+"""
+
+REAL_TAIL = """
+// clang-format on
+
+} // namespace real
+} // namespace v1
+} // namespace tendril
+"""
+
+# What the types of the parameters need; of those that are only pointed to, the names will do.
+REAL_INCLUDES = ("locale.h", "mqueue.h", "netdb.h", "netinet/in.h", "poll.h", "resolv.h", "signal.h", "spawn.h",
+                 "stdarg.h", "stddef.h", "stdio.h", "sys/resource.h", "sys/select.h", "sys/socket.h", "sys/time.h",
+                 "sys/types.h", "sys/uio.h", "sys/wait.h", "threads.h", "time.h")
+REAL_STRUCTS = ("aiocb", "epoll_event", "group", "passwd", "sembuf", "spwd", "termios")
+
+
+def real_header():
+    """The declarations, family by family."""
+    found = []
+    for family in FAMILIES:
+        lines = []
+        for macro, a in entries():
+            # Names with _ are called by what compilers and headers make of the others.
+            if macro in ("SYMBOL", "VARIADIC") and a[1] == family and not a[0].startswith("_"):
+                parameters = a[4].replace("tendril_thread_start start", "void* (*start)(void*)")
+                lines.append(f"TENDRIL_EXPORT {a[3]} {a[0]}{parameters}; ///< libc's\n")
+        if lines:
+            found.append(f"\n// {FAMILIES[family]}\n" + "".join(lines))
+    includes = "\n".join(f"#include <{name}>" for name in REAL_INCLUDES)
+    structs = "\n".join(f"struct {name};" for name in REAL_STRUCTS)
+    return REAL_HEAD % (includes, structs) + "".join(found) + REAL_TAIL
+
+
 def main():
-    text = ledger()
-    if "--check" in sys.argv:
-        if not LEDGER.exists() or LEDGER.read_text() != text:
-            print(f"{LEDGER} is not what shims/ledger.py makes of shims/symbols.def", file=sys.stderr)
+    files = {LEDGER: ledger(), REAL: real_header()}
+    for path, text in files.items():
+        if "--check" not in sys.argv:
+            path.write_text(text)
+        elif not path.exists() or path.read_text() != text:
+            print(f"{path} is not what shims/ledger.py makes of shims/symbols.def", file=sys.stderr)
             return 1
-        return 0
-    LEDGER.parent.mkdir(exist_ok=True)
-    LEDGER.write_text(text)
     return 0
 
 

@@ -59,7 +59,7 @@ static_assert(sizeof(long) == 8, "symbols.def takes read64 and read for the same
 
 typedef void* (*tendril_thread_start)(void*);
 
-enum { tendril_shim_abi = 2 };
+enum { tendril_shim_abi = 3 };
 
 /* One function pointer per line of symbols.def. */
 struct tendril_shim_ops {
@@ -124,6 +124,8 @@ struct tendril_shim_side {
     void (*publish)(void);
     /* By tendril_shim_index; null when nobody will read them. */
     struct tendril_shim_counter* counters;
+    /* Not 0: calls of that name reach the shim, and its family is on. */
+    int (*reaches)(const char* name);
 };
 
 /* Makes `hub` the one that calls go to. 0; EBUSY: another copy of libtendril is, and `side` lets

@@ -2,6 +2,7 @@
 //
 // bin/tendril: runs an unmodified program with its blocking calls waiting in a hub.
 
+#include "shims/deny.hpp"
 #include "shims/families.hpp"
 #include "tools/audit.hpp"
 #include "tools/elf_check.hpp"
@@ -37,6 +38,8 @@ constexpr char usage[] =
     "  --stats=FILE            write statistics as JSON at exit; %p in FILE is the\n"
     "                          process id. A process that ends by _exit, a signal or\n"
     "                          exec writes none.\n"
+    "  --deny=FILE,...         calls from these libraries go to libc; in the names\n"
+    "                          (without folders) * stands for any text\n"
     "\n"
     "The exit status is the program's, or\n"
     "  2    wrong usage; or the program is statically linked or setuid, where\n"
@@ -95,6 +98,15 @@ void set_engagement(const char* value) {
     set("TENDRIL_ENGAGE", value);
 }
 
+void set_denied(const char* value) {
+    const shim::deny_list list = shim::parse_deny_list(value);
+    if (list.wrong != nullptr) {
+        fail(usage_error, "--deny: there is no '" + std::string(list.wrong, list.wrong_size) +
+                              "'; valid are " + shim::valid_deny_patterns);
+    }
+    set("TENDRIL_DENY", value);
+}
+
 /// Absolute: the program may change its directory before it ends.
 void set_statistics(const char* value) {
     if (*value == '\0') {
@@ -138,11 +150,10 @@ void preload(const std::string& library) {
 }
 
 int run(int argc, char** argv) {
-    static const option options[] = {{"shim", required_argument, nullptr, 's'},
-                                     {"engage", required_argument, nullptr, 'e'},
-                                     {"stats", required_argument, nullptr, 't'},
-                                     {"help", no_argument, nullptr, 'h'},
-                                     {nullptr, 0, nullptr, 0}};
+    static const option options[] = {
+        {"shim", required_argument, nullptr, 's'},  {"engage", required_argument, nullptr, 'e'},
+        {"stats", required_argument, nullptr, 't'}, {"deny", required_argument, nullptr, 'd'},
+        {"help", no_argument, nullptr, 'h'},        {nullptr, 0, nullptr, 0}};
     set("TENDRIL_ENGAGE", "main");
     // The '+' leaves the program's own options alone.
     for (int option; (option = ::getopt_long(argc, argv, "+h", options, nullptr)) != -1;) {
@@ -155,6 +166,9 @@ int run(int argc, char** argv) {
             break;
         case 't':
             set_statistics(optarg);
+            break;
+        case 'd':
+            set_denied(optarg);
             break;
         case 'h':
             std::fputs(usage, stdout);

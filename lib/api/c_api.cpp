@@ -6,6 +6,7 @@
 
 #include "io/operations.hpp"
 #include "net/socket.hpp"
+#include "shims/ops/attach.hpp"
 
 #include <algorithm>
 #include <cerrno>
@@ -289,6 +290,10 @@ int tendril_tcp_accept(int fd) {
     tendril::detail::net::socket_address peer;
     return returned(tendril::detail::net::accept(fd, tendril::detail::io::fd_kind::tcp, peer,
                                                  tendril::detail::never));
+}
+
+int tendril_is_shimmed(const char* name) {
+    return tendril::detail::shim::is_shimmed(name) ? 1 : 0;
 }
 
 const char* tendril_version(void) {

@@ -25,25 +25,71 @@ extern "C" [[noreturn]] void __chk_fail(); // glibc's 'buffer overflow detected'
 #define TENDRIL_PASSED_counts(name) tendril::shim::originals.name
 #define TENDRIL_PASSED_here(name) tendril::shim::here::name
 
+namespace {
+
+/// A call that is made through here goes where `from` may go. Never inlined, so that an entry need
+/// not save its arguments on the usual way.
+template <auto Function, tendril_shim_index Index>
+struct asked {
+    const void* from;
+
+    template <typename... Arguments>
+    [[gnu::noinline, gnu::cold]] auto operator()(Arguments... arguments) const {
+        return (tendril::shim::choose(from, Index)->*Function)(arguments...);
+    }
+};
+
+} // namespace
+
+// TENDRIL_DENY keeps calls from waiting in a hub, but not from the hub what it must know. Asked in
+// each entry, for it is about who called that.
+#define TENDRIL_DENIABLE_waits true
+#define TENDRIL_DENIABLE_yields true
+#define TENDRIL_DENIABLE_tracks false
+#define TENDRIL_DENIABLE_finishes true
+#define TENDRIL_DENIABLE_counts false
+#define TENDRIL_DENIABLE_here false
+#define TENDRIL_DENIABLE(name, family, kind)                                                       \
+    static constexpr bool tendril_deniable_##name =                                                \
+        TENDRIL_DENIABLE_##kind && tendril::shim::family_##family != tendril::shim::family_always;
+#define TENDRIL_MAY_BE_DENIED(name)                                                                \
+    (tendril_deniable_##name && tendril::shim::setting.deny != nullptr &&                          \
+     tendril::shim::slot != nullptr)
+#define TENDRIL_ASKED(name)                                                                        \
+    asked<&tendril_shim_ops::name, tendril_shim_index_##name> {                                    \
+        __builtin_return_address(0)                                                                \
+    }
+
 #define TENDRIL_SYMBOL(name, family, kind, type, parameters, arguments, limits)                    \
+    TENDRIL_DENIABLE(name, family, kind)                                                           \
     TENDRIL_ENTRY(name, type, parameters) {                                                        \
         const tendril_shim_ops* const ops = tendril::shim::slot;                                   \
+        if (TENDRIL_MAY_BE_DENIED(name)) [[unlikely]] {                                            \
+            return TENDRIL_ASKED(name) arguments;                                                  \
+        }                                                                                          \
         return ops == nullptr ? TENDRIL_PASSED_##kind(name) arguments : ops->name arguments;       \
     }
 
 // glibc itself fetches the optional argument as a pointer, whatever the caller passed.
 #define TENDRIL_VARIADIC(name, family, kind, type, parameters, arguments, limits, last)            \
+    TENDRIL_DENIABLE(name, family, kind)                                                           \
     TENDRIL_ENTRY(name, type, parameters) {                                                        \
         va_list list;                                                                              \
         va_start(list, last);                                                                      \
         void* const argument = va_arg(list, void*);                                                \
         va_end(list);                                                                              \
         const tendril_shim_ops* const ops = tendril::shim::slot;                                   \
+        if (TENDRIL_MAY_BE_DENIED(name)) [[unlikely]] {                                            \
+            return TENDRIL_ASKED(name) arguments;                                                  \
+        }                                                                                          \
         return ops == nullptr ? TENDRIL_PASSED_##kind(name) arguments : ops->name arguments;       \
     }
 
 #define TENDRIL_ALIAS(alias, name, type, parameters, arguments)                                    \
     TENDRIL_ENTRY(alias, type, parameters) {                                                       \
+        if (TENDRIL_MAY_BE_DENIED(name)) [[unlikely]] {                                            \
+            return static_cast<type>(TENDRIL_ASKED(name) arguments);                               \
+        }                                                                                          \
         return static_cast<type>(tendril_local_##name arguments);                                  \
     }
 
@@ -53,6 +99,9 @@ extern "C" [[noreturn]] void __chk_fail(); // glibc's 'buffer overflow detected'
         va_start(list, last);                                                                      \
         void* const argument = va_arg(list, void*);                                                \
         va_end(list);                                                                              \
+        if (TENDRIL_MAY_BE_DENIED(name)) [[unlikely]] {                                            \
+            return TENDRIL_ASKED(name) arguments;                                                  \
+        }                                                                                          \
         return tendril_local_##name arguments;                                                     \
     }
 
@@ -60,7 +109,11 @@ extern "C" [[noreturn]] void __chk_fail(); // glibc's 'buffer overflow detected'
     TENDRIL_ENTRY(alias, type, parameters) {                                                       \
         va_list list;                                                                              \
         va_start(list, last);                                                                      \
-        tendril_local_##name arguments;                                                            \
+        if (TENDRIL_MAY_BE_DENIED(name)) [[unlikely]] {                                            \
+            TENDRIL_ASKED(name) arguments;                                                         \
+        } else {                                                                                   \
+            tendril_local_##name arguments;                                                        \
+        }                                                                                          \
         va_end(list);                                                                              \
     }
 
@@ -69,6 +122,9 @@ extern "C" [[noreturn]] void __chk_fail(); // glibc's 'buffer overflow detected'
         if (overflow) {                                                                            \
             __chk_fail();                                                                          \
         }                                                                                          \
+        if (TENDRIL_MAY_BE_DENIED(name)) [[unlikely]] {                                            \
+            return TENDRIL_ASKED(name) arguments;                                                  \
+        }                                                                                          \
         return tendril_local_##name arguments;                                                     \
     }
 
@@ -76,18 +132,38 @@ extern "C" [[noreturn]] void __chk_fail(); // glibc's 'buffer overflow detected'
 
 namespace tendril::shim {
 
+namespace {
+
+struct covered {
+    family of;
+    bool only_counted;
+};
+#define TENDRIL_COUNTS_waits false
+#define TENDRIL_COUNTS_yields false
+#define TENDRIL_COUNTS_tracks false
+#define TENDRIL_COUNTS_finishes false
+#define TENDRIL_COUNTS_counts true
+#define TENDRIL_COUNTS_here false
 #define TENDRIL_SYMBOL(name, family, kind, type, parameters, arguments, limits)                    \
-    {#name, reinterpret_cast<void*>(&tendril_local_##name)},
+    constexpr covered how_##name = {family_##family, TENDRIL_COUNTS_##kind};
 #define TENDRIL_VARIADIC(name, family, kind, type, parameters, arguments, limits, last)            \
-    {#name, reinterpret_cast<void*>(&tendril_local_##name)},
-#define TENDRIL_ALIAS(alias, name, type, parameters, arguments)                                    \
-    {#alias, reinterpret_cast<void*>(&tendril_local_##alias)},
+    constexpr covered how_##name = {family_##family, TENDRIL_COUNTS_##kind};
+#include "shims/symbols.def"
+
+} // namespace
+
+#define TENDRIL_ROW(alias, name)                                                                   \
+    {#alias, reinterpret_cast<void*>(&tendril_local_##alias), how_##name.of,                       \
+     how_##name.only_counted},
+#define TENDRIL_SYMBOL(name, family, kind, type, parameters, arguments, limits)                    \
+    TENDRIL_ROW(name, name)
+#define TENDRIL_VARIADIC(name, family, kind, type, parameters, arguments, limits, last)            \
+    TENDRIL_ROW(name, name)
+#define TENDRIL_ALIAS(alias, name, type, parameters, arguments) TENDRIL_ROW(alias, name)
 #define TENDRIL_VARIADIC_ALIAS(alias, name, type, parameters, arguments, last)                     \
-    {#alias, reinterpret_cast<void*>(&tendril_local_##alias)},
-#define TENDRIL_FORMATTED(alias, name, type, parameters, arguments, last)                          \
-    {#alias, reinterpret_cast<void*>(&tendril_local_##alias)},
-#define TENDRIL_CHECKED(alias, name, type, parameters, arguments, overflow)                        \
-    {#alias, reinterpret_cast<void*>(&tendril_local_##alias)},
+    TENDRIL_ROW(alias, name)
+#define TENDRIL_FORMATTED(alias, name, type, parameters, arguments, last) TENDRIL_ROW(alias, name)
+#define TENDRIL_CHECKED(alias, name, type, parameters, arguments, overflow) TENDRIL_ROW(alias, name)
 const entry entries[] = {
 #include "shims/symbols.def"
 };

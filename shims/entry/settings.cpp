@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
+#include "shims/deny.hpp"
 #include "shims/entry/shim.hpp"
 #include "shims/families.hpp"
 
@@ -49,6 +50,13 @@ void read_settings() noexcept {
         }
     }
 
+    if (const char* const value = value_of("TENDRIL_DENY")) {
+        const deny_list list = parse_deny_list(value);
+        if (list.wrong != nullptr) {
+            refuse("TENDRIL_DENY", list.wrong, list.wrong_size, valid_deny_patterns);
+        }
+        setting.deny = value;
+    }
     if (const char* const value = value_of("TENDRIL_SHIM")) {
         const family_list list = parse_families(value);
         if (list.unknown != nullptr) {

@@ -66,6 +66,7 @@ struct settings {
     unsigned families = ~0U;
     bool debug = false;
     const char* stats = nullptr; ///< a file name, in which %p is the process id
+    const char* deny = nullptr;  ///< patterns of objects whose calls go to libc, with commas
 };
 inline settings setting;
 
@@ -75,6 +76,10 @@ void read_settings() noexcept;
 /// What the constructor does; whoever needs it earlier calls it too.
 void start() noexcept;
 inline std::atomic<bool> started = false; ///< until then everything passes through
+
+/// While there is a TENDRIL_DENY, of a thread whose slot is not null: where a call goes that will
+/// return to that address. To libc if it comes from one of those, and then it is counted.
+const ops_table* choose(const void* return_address, tendril_shim_index function) noexcept;
 
 // --- engagement ----------------------------------------------------------------------------------
 /// Decides where the calling thread's calls go from now on, and if it is to be engaged gives it a
@@ -87,9 +92,14 @@ void remember_process() noexcept;
 /// The start-up self-check: do calls of these names come here? Reports what does not.
 bool interposes() noexcept;
 
+/// Calls of that name come here, and its family is on.
+bool reaches(const char* name) noexcept;
+
 struct entry {
     const char* name;
     void* address;
+    family of;
+    bool only_counted;
 };
 extern const entry entries[];
 extern const std::size_t entry_count;

@@ -128,6 +128,17 @@ bool interposes() noexcept {
     return here != 0;
 }
 
+bool reaches(const char* name) noexcept {
+    for (std::size_t i = 0; i < entry_count; ++i) {
+        const entry& e = entries[i];
+        if (strcmp(e.name, name) == 0) {
+            const bool is_on = e.of == family_always || (setting.families & e.of) != 0;
+            return is_on && !e.only_counted && dlsym(RTLD_DEFAULT, name) == e.address;
+        }
+    }
+    return false;
+}
+
 const ops_table& tracking() noexcept {
     return attached() != nullptr ? active : originals;
 }
@@ -146,8 +157,13 @@ extern "C" TENDRIL_EXPORT int tendril_shim_attach_v1(const tendril_shim_hub* hub
         return EPROTO;
     }
     start();
-    *side = {slot_of_thread, &active, idle,
-             original_of,    publish, setting.stats ? counters : nullptr};
+    *side = {slot_of_thread,
+             &active,
+             idle,
+             original_of,
+             publish,
+             setting.stats ? counters : nullptr,
+             [](const char* name) { return reaches(name) ? 1 : 0; }};
     const tendril_shim_hub* none = nullptr;
     if (owner.compare_exchange_strong(none, hub)) {
         fill_active(*hub->ops);

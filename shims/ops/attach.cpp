@@ -11,6 +11,7 @@
 #include "shims/ops/totals.hpp"
 #include "sys/calls.hpp"
 
+#include <cerrno>
 #include <cstdio>
 #include <dlfcn.h>
 #include <memory>
@@ -139,6 +140,31 @@ private:
 
 bool alone() noexcept {
     return with_shim == relation::alone || with_shim == relation::stranger;
+}
+
+bool is_shimmed(const char* name) noexcept {
+    return with_shim == relation::served && side.reaches(name) != 0;
+}
+
+void* real_function(const char* name) noexcept {
+    const int saved = errno;
+    void* found = nullptr;
+    switch (with_shim) {
+    case relation::alone:
+        found = ::dlsym(RTLD_DEFAULT, name);
+        break;
+    case relation::served:
+    case relation::refused:
+        found = side.original(name);
+        break;
+    case relation::stranger: // whose names come before libc's
+        if (void* const libc_itself = ::dlopen("libc.so.6", RTLD_LAZY | RTLD_NOLOAD)) {
+            found = ::dlsym(libc_itself, name);
+        }
+        break;
+    }
+    errno = saved;
+    return found;
 }
 
 void hub_began(hub_core& hub) {

@@ -13,5 +13,12 @@ namespace shim {
 /// std::bad_alloc, and then nothing has changed.
 void hub_began(hub_core& hub);
 
+/// Calls of that name reach this copy of the library, or would on a thread that has a hub.
+bool is_shimmed(const char* name) noexcept;
+
+/// libc's function behind the shim's, or, without a shim, what calls of that name reach. Null if
+/// there is none.
+void* real_function(const char* name) noexcept;
+
 } // namespace shim
 } // namespace tendril::detail

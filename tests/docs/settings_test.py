@@ -30,6 +30,7 @@ READERS = {
     "TENDRIL_ENGAGE": (SHIMMED, ["maybe", "MAIN", "main,all"], ["main", "all", "none"], 2),
     "TENDRIL_SHIM": (SHIMMED, ["tme", "socket,tme", ","], ["socket", "time", "poll", "dns", "file", "process",
                                                            "signal", "sync", "thread"], 2),
+    "TENDRIL_DENY": (SHIMMED, ["/lib/libfoo.so", "libfoo.so,", ","], ["names of files", "commas"], 2),
     "TENDRIL_STATS": (SHIMMED, ["/no/where", "/"], ["file that can be written"], 0),
     "TENDRIL_DEBUG": (SHIMMED, ["loud", "2", "yes"], ["0", "1"], 2),
     "TENDRIL_GUARD": (HUB, ["steel", "kernel "], ["kernel", "mprotect", "canary"], 0),

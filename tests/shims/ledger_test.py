@@ -40,6 +40,10 @@ class Ledger(unittest.TestCase):
         with open(ledger.LEDGER) as file:
             self.assertEqual(file.read(), ledger.ledger(), "run shims/ledger.py")
 
+    def test_real_functions_are_what_the_table_says(self):
+        with open(ledger.REAL) as file:
+            self.assertEqual(file.read(), ledger.real_header(), "run shims/ledger.py")
+
     def test_families_and_kinds_are_known(self):
         for name, function in ledger.functions().items():
             self.assertIn(function["family"], ledger.FAMILIES, name)
