@@ -124,8 +124,8 @@ TENDRIL_EXPORT int tendril_tcp_accept(int fd);
 /* ---- the library ---------------------------------------------------------------------------- */
 
 /* Not 0: calls of the libc function of that name, as "read" or "__read_chk", reach the shim in this
-   process, and wait in the hub on threads that have one; or the hub hears of them, as of "close". 0:
-   they go to libc (no shim came before it, it serves another copy of this library, the family is
+   process, and wait in the hub on threads that have one; or the hub hears of them, as of "close".
+   0: they go to libc (no shim came before it, it serves another copy of this library, the family is
    switched off), or the shim does not replace that function. TENDRIL_DENY does not count here. */
 TENDRIL_EXPORT int tendril_is_shimmed(const char* name);
 

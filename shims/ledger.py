@@ -145,7 +145,7 @@ REAL_HEAD = """// SPDX-License-Identifier: BSL-1.0
 
 %s
 
-%s
+struct epoll_event;
 
 namespace tendril {
 inline namespace v1 {
@@ -173,11 +173,11 @@ REAL_TAIL = """
 } // namespace tendril
 """
 
-# What the types of the parameters need; of those that are only pointed to, the names will do.
-REAL_INCLUDES = ("locale.h", "mqueue.h", "netdb.h", "netinet/in.h", "poll.h", "resolv.h", "signal.h", "spawn.h",
-                 "stdarg.h", "stddef.h", "stdio.h", "sys/resource.h", "sys/select.h", "sys/socket.h", "sys/time.h",
-                 "sys/types.h", "sys/uio.h", "sys/wait.h", "threads.h", "time.h")
-REAL_STRUCTS = ("aiocb", "epoll_event", "group", "passwd", "sembuf", "spwd", "termios")
+# What the types of the parameters need, but <sys/epoll.h>, which is Linux's alone.
+REAL_INCLUDES = ("aio.h", "grp.h", "locale.h", "mqueue.h", "netdb.h", "netinet/in.h", "poll.h", "pwd.h", "resolv.h",
+                 "shadow.h", "signal.h", "spawn.h", "stdarg.h", "stddef.h", "stdio.h", "sys/resource.h",
+                 "sys/select.h", "sys/sem.h", "sys/socket.h", "sys/time.h", "sys/types.h", "sys/uio.h", "sys/wait.h",
+                 "termios.h", "threads.h", "time.h")
 
 
 def real_header():
@@ -193,8 +193,7 @@ def real_header():
         if lines:
             found.append(f"\n// {FAMILIES[family]}\n" + "".join(lines))
     includes = "\n".join(f"#include <{name}>" for name in REAL_INCLUDES)
-    structs = "\n".join(f"struct {name};" for name in REAL_STRUCTS)
-    return REAL_HEAD % (includes, structs) + "".join(found) + REAL_TAIL
+    return REAL_HEAD % includes + "".join(found) + REAL_TAIL
 
 
 def main():

@@ -5,12 +5,16 @@
 
 #include <tendril/export.hpp>
 
+#include <aio.h>
+#include <grp.h>
 #include <locale.h>
 #include <mqueue.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <poll.h>
+#include <pwd.h>
 #include <resolv.h>
+#include <shadow.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdarg.h>
@@ -18,21 +22,17 @@
 #include <stdio.h>
 #include <sys/resource.h>
 #include <sys/select.h>
+#include <sys/sem.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <sys/types.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
+#include <termios.h>
 #include <threads.h>
 #include <time.h>
 
-struct aiocb;
 struct epoll_event;
-struct group;
-struct passwd;
-struct sembuf;
-struct spwd;
-struct termios;
 
 namespace tendril {
 inline namespace v1 {

@@ -2,6 +2,7 @@
 // Ways past the shim: which of these calls let another fiber run, and what is said to be shimmed.
 
 #include <tendril.h>
+#include <tendril/real.hpp>
 #include <tendril/tendril.hpp>
 
 #include <atomic>
