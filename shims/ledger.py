@@ -17,7 +17,7 @@ TABLE = ROOT / "shims" / "symbols.def"
 LEDGER = ROOT / "docs" / "shims.md"
 REAL = ROOT / "include" / "tendril" / "real.hpp"
 
-MACROS = ("SYMBOL", "VARIADIC", "ALIAS", "VARIADIC_ALIAS", "FORMATTED", "CHECKED")
+MACROS = ("SYMBOL", "UNDECLARED", "VARIADIC", "ALIAS", "VARIADIC_ALIAS", "FORMATTED", "CHECKED")
 
 FAMILIES = {
     "socket": "Bytes, messages and connections, on sockets, pipes and terminals alike; queues between processes.",
@@ -26,12 +26,14 @@ FAMILIES = {
     "dns": "Names and addresses; users, groups and services.",
     "file": "Files, locks on them, serial lines, the log.",
     "process": "Children: their ends and their commands.",
+    "stdio": "Streams over sockets, pipes, terminals and other fds that may let a call wait; those of files go to libc.",
     "signal": "Handlers, and waiting for signals.",
     "always": "Bookkeeping that the families rest on, and what libc keeps per thread; never switched off.",
 }
 
 KINDS = {
     "waits": "waits in the hub",
+    "follows": "waits in the hub; never engages",
     "yields": "lets other fibers run",
     "tracks": "never waits; the hub must know",
     "finishes": "waits in the hub; never engages",
@@ -55,8 +57,8 @@ For all of them:
   handler that interrupted the hub itself, calls go straight to libc.
 - **The child of a `vfork`**: calls that would touch the parent's tables go straight to libc.
 - **Children of a `fork`** have a hub of their own, with the forking fiber alone in it.
-- Calls inside libc itself cannot be replaced: `fread`, `fgets` and their like, and what `syscall()` or a
-  statically linked program does.
+- Calls inside libc itself cannot be replaced: what `perror` or `getpass` read and write, and what
+  `syscall()` or a statically linked program does.
 
 Families are switched by `TENDRIL_SHIM=socket,time,…` or `tendril run --shim=…`; all are on by default.
 The names `sync` and `thread` are accepted too; they cover nothing yet.
@@ -99,7 +101,7 @@ def functions():
     """Per function: name, family, kind, limits and its other names."""
     found = {}
     for macro, a in entries():
-        if macro in ("SYMBOL", "VARIADIC"):
+        if macro in ("SYMBOL", "UNDECLARED", "VARIADIC"):
             found[a[0]] = {"family": a[1], "kind": a[2], "limits": a[6].strip('"'), "aliases": []}
         else:
             found[a[1]]["aliases"].append(a[0])
@@ -186,8 +188,7 @@ def real_header():
     for family in FAMILIES:
         lines = []
         for macro, a in entries():
-            # Names with _ are called by what compilers and headers make of the others.
-            if macro in ("SYMBOL", "VARIADIC") and a[1] == family and not a[0].startswith("_"):
+            if macro in ("SYMBOL", "VARIADIC") and a[1] == family:
                 parameters = a[4].replace("tendril_thread_start start", "void* (*start)(void*)")
                 lines.append(f"TENDRIL_EXPORT {a[3]} {a[0]}{parameters}; ///< libc's\n")
         if lines:

@@ -183,6 +183,43 @@ TENDRIL_EXPORT int system(const char* command); ///< libc's
 TENDRIL_EXPORT FILE* popen(const char* command, const char* mode); ///< libc's
 TENDRIL_EXPORT int pclose(FILE* file); ///< libc's
 
+// Streams over sockets, pipes, terminals and other fds that may let a call wait; those of files go to libc.
+TENDRIL_EXPORT int getc(FILE* file); ///< libc's
+TENDRIL_EXPORT int getc_unlocked(FILE* file); ///< libc's
+TENDRIL_EXPORT char* fgets(char* to, int room, FILE* file); ///< libc's
+TENDRIL_EXPORT char* fgets_unlocked(char* to, int room, FILE* file); ///< libc's
+TENDRIL_EXPORT ssize_t getdelim(char** to, size_t* room, int end, FILE* file); ///< libc's
+TENDRIL_EXPORT size_t fread(void* to, size_t size, size_t count, FILE* file); ///< libc's
+TENDRIL_EXPORT size_t fread_unlocked(void* to, size_t size, size_t count, FILE* file); ///< libc's
+TENDRIL_EXPORT int getw(FILE* file); ///< libc's
+TENDRIL_EXPORT int vfscanf(FILE* file, const char* format, va_list list); ///< libc's
+TENDRIL_EXPORT int ungetc(int c, FILE* file); ///< libc's
+TENDRIL_EXPORT int putc(int c, FILE* file); ///< libc's
+TENDRIL_EXPORT int putc_unlocked(int c, FILE* file); ///< libc's
+TENDRIL_EXPORT int fputs(const char* text, FILE* file); ///< libc's
+TENDRIL_EXPORT int fputs_unlocked(const char* text, FILE* file); ///< libc's
+TENDRIL_EXPORT int puts(const char* text); ///< libc's
+TENDRIL_EXPORT size_t fwrite(const void* from, size_t size, size_t count, FILE* file); ///< libc's
+TENDRIL_EXPORT size_t fwrite_unlocked(const void* from, size_t size, size_t count, FILE* file); ///< libc's
+TENDRIL_EXPORT int putw(int word, FILE* file); ///< libc's
+TENDRIL_EXPORT int vfprintf(FILE* file, const char* format, va_list list); ///< libc's
+TENDRIL_EXPORT int vdprintf(int fd, const char* format, va_list list); ///< libc's
+TENDRIL_EXPORT int fflush(FILE* file); ///< libc's
+TENDRIL_EXPORT int fflush_unlocked(FILE* file); ///< libc's
+TENDRIL_EXPORT int fseek(FILE* file, long offset, int whence); ///< libc's
+TENDRIL_EXPORT void rewind(FILE* file); ///< libc's
+TENDRIL_EXPORT long ftell(FILE* file); ///< libc's
+TENDRIL_EXPORT int fgetpos(FILE* file, fpos_t* position); ///< libc's
+TENDRIL_EXPORT int fsetpos(FILE* file, const fpos_t* position); ///< libc's
+TENDRIL_EXPORT int setvbuf(FILE* file, char* buffer, int mode, size_t size); ///< libc's
+TENDRIL_EXPORT FILE* freopen(const char* path, const char* mode, FILE* file); ///< libc's
+TENDRIL_EXPORT int feof(FILE* file); ///< libc's
+TENDRIL_EXPORT int ferror(FILE* file); ///< libc's
+TENDRIL_EXPORT void clearerr(FILE* file); ///< libc's
+TENDRIL_EXPORT void flockfile(FILE* file); ///< libc's
+TENDRIL_EXPORT int ftrylockfile(FILE* file); ///< libc's
+TENDRIL_EXPORT void funlockfile(FILE* file); ///< libc's
+
 // Handlers, and waiting for signals.
 TENDRIL_EXPORT int sigaction(int number, const struct sigaction* wanted, struct sigaction* before); ///< libc's
 TENDRIL_EXPORT sighandler_t signal(int number, sighandler_t handler); ///< libc's

@@ -13,13 +13,6 @@
 #include <syslog.h>
 #include <type_traits>
 
-// Which <syslog.h> and <signal.h> keep to themselves.
-extern "C" {
-void __vsyslog_chk(int priority, int flag, const char* format, va_list arguments);
-int __xpg_sigpause(int number);
-int __sigpause(int number_or_mask, int is_number);
-}
-
 #pragma GCC diagnostic ignored "-Wdeprecated-declarations" // as libc says of some of its own
 
 namespace tendril {
@@ -66,6 +59,7 @@ Function found(std::atomic<Function>& known, const char* name) noexcept {
     const auto function = found(known, #name);                                                     \
     return function != nullptr ? function arguments : missing<type> arguments;
 
+#define TENDRIL_UNDECLARED(name, family, kind, type, parameters, arguments, limits)
 #define TENDRIL_SYMBOL(name, family, kind, type, parameters, arguments, limits)                    \
     type name parameters {                                                                         \
         TENDRIL_REAL(name, type, arguments)                                                        \

@@ -41,8 +41,8 @@ public:
     virtual void ending() noexcept {} ///< the thread ends; no fiber of it will run again
 };
 
-enum class extension_slot : std::uint8_t { io, dns, shim };
-inline constexpr std::size_t extension_slots = 3;
+enum class extension_slot : std::uint8_t { io, stdio, dns, shim };
+inline constexpr std::size_t extension_slots = 4;
 
 struct hub_counters {
     std::uint64_t spawned = 0;

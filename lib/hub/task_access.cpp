@@ -2,6 +2,7 @@
 #include "hub/task_access.hpp"
 
 #include "base/single_threaded.hpp"
+#include "hub/foreign_call.hpp"
 #include "hub/hub_core.hpp"
 
 #include <tendril/detail/cancelled.hpp>
@@ -231,6 +232,7 @@ bool task_access::join(task& t, time_point deadline) {
 }
 
 void task_access::report_uncollected(task& t) noexcept {
+    const foreign_call_guard at_once; // it may be at its very end
     try {
         std::string who = "tendril: fiber #" + std::to_string(t.id_);
         if (t.name_ != nullptr) {

@@ -6,6 +6,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <spawn.h>
+#include <stdio.h>
 #include <sys/epoll.h>
 #include <sys/file.h>
 #include <sys/ioctl.h>
@@ -33,7 +34,9 @@ namespace tendril::sys {
     X(epoll_create1) X(epoll_ctl) X(epoll_wait) X(epoll_pwait) X(epoll_pwait2)                      \
     X(nanosleep) X(clock_nanosleep) X(getaddrinfo) X(freeaddrinfo) X(getnameinfo) \
     X(gethostbyname2_r) X(gethostbyaddr_r) X(wait4) X(waitid) X(posix_spawn) X(sigaction)         \
-    X(openat) X(fsync) X(fdatasync) X(syncfs) X(sync) X(flock)
+    X(openat) X(fsync) X(fdatasync) X(syncfs) X(sync) X(flock)                                      \
+    X(ftrylockfile) X(funlockfile) X(fread_unlocked) X(fwrite_unlocked) X(fflush_unlocked)          \
+    X(__overflow) X(setvbuf) X(fclose)
 // clang-format on
 
 struct calls {

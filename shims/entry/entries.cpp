@@ -4,11 +4,33 @@
 // assembler: the headers declare these with other exception specifications, as inline functions
 // that check, or redirected to their 64-bit forms.
 
+// No inline getchar and the like from <stdio.h>: its name would be taken.
+#ifndef __NO_INLINE__
+#define __NO_INLINE__ 1
+#endif
+
 #include "shims/entry/shim.hpp"
 
 #include <cstdarg>
 
 extern "C" [[noreturn]] void __chk_fail(); // glibc's 'buffer overflow detected'
+
+namespace {
+
+/// va_end after a call of any type, void among them.
+class end_of_list {
+public:
+    explicit end_of_list(va_list& list) noexcept
+        : list_(list) {}
+    ~end_of_list() { va_end(list_); }
+    end_of_list(const end_of_list&) = delete;
+    end_of_list& operator=(const end_of_list&) = delete;
+
+private:
+    va_list& list_;
+};
+
+} // namespace
 
 // The second, hidden name is for use in here: the first may belong to another library that comes
 // before us in the process.
@@ -22,6 +44,7 @@ extern "C" [[noreturn]] void __chk_fail(); // glibc's 'buffer overflow detected'
 #define TENDRIL_PASSED_yields(name) tendril::shim::originals.name
 #define TENDRIL_PASSED_tracks(name) tendril::shim::tracking().name
 #define TENDRIL_PASSED_finishes(name) tendril::shim::tracking().name
+#define TENDRIL_PASSED_follows(name) tendril::shim::originals.name
 #define TENDRIL_PASSED_counts(name) tendril::shim::originals.name
 #define TENDRIL_PASSED_here(name) tendril::shim::here::name
 
@@ -44,6 +67,7 @@ struct asked {
 // TENDRIL_DENY keeps calls from waiting in a hub, but not from the hub what it must know. Asked in
 // each entry, for it is about who called that.
 #define TENDRIL_DENIABLE_waits true
+#define TENDRIL_DENIABLE_follows true
 #define TENDRIL_DENIABLE_yields true
 #define TENDRIL_DENIABLE_tracks false
 #define TENDRIL_DENIABLE_finishes true
@@ -109,12 +133,11 @@ struct asked {
     TENDRIL_ENTRY(alias, type, parameters) {                                                       \
         va_list list;                                                                              \
         va_start(list, last);                                                                      \
+        const end_of_list at_end(list);                                                            \
         if (TENDRIL_MAY_BE_DENIED(name)) [[unlikely]] {                                            \
-            TENDRIL_ASKED(name) arguments;                                                         \
-        } else {                                                                                   \
-            tendril_local_##name arguments;                                                        \
+            return TENDRIL_ASKED(name) arguments;                                                  \
         }                                                                                          \
-        va_end(list);                                                                              \
+        return tendril_local_##name arguments;                                                     \
     }
 
 #define TENDRIL_CHECKED(alias, name, type, parameters, arguments, overflow)                        \
@@ -139,6 +162,7 @@ struct covered {
     bool only_counted;
 };
 #define TENDRIL_COUNTS_waits false
+#define TENDRIL_COUNTS_follows false
 #define TENDRIL_COUNTS_yields false
 #define TENDRIL_COUNTS_tracks false
 #define TENDRIL_COUNTS_finishes false

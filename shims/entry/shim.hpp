@@ -51,6 +51,7 @@ namespace here {
 #define TENDRIL_HERE_yields(type, name, parameters)
 #define TENDRIL_HERE_tracks(type, name, parameters)
 #define TENDRIL_HERE_finishes(type, name, parameters)
+#define TENDRIL_HERE_follows(type, name, parameters)
 #define TENDRIL_HERE_counts(type, name, parameters)
 #define TENDRIL_HERE_here(type, name, parameters) type name parameters noexcept;
 #define TENDRIL_SYMBOL(name, family, kind, type, parameters, arguments, limits)                    \

@@ -7,7 +7,15 @@ namespace tendril::shim {
 
 namespace {
 
-enum kind { kind_waits, kind_yields, kind_tracks, kind_finishes, kind_counts, kind_here };
+enum kind {
+    kind_waits,
+    kind_follows,
+    kind_yields,
+    kind_tracks,
+    kind_finishes,
+    kind_counts,
+    kind_here
+};
 
 /// What threads without a hub must not keep from the hubs.
 constexpr bool concerns_hubs(kind k) {
@@ -37,6 +45,7 @@ constexpr bool concerns_hubs(kind k) {
 #define TENDRIL_COUNTED_yields(name) originals.name
 #define TENDRIL_COUNTED_tracks(name) tracking().name
 #define TENDRIL_COUNTED_finishes(name) tracking().name
+#define TENDRIL_COUNTED_follows(name) originals.name
 #define TENDRIL_COUNTED_counts(name) counted_##name
 #define TENDRIL_COUNTED_here(name) here::name
 #include "shims/symbols.def"
@@ -65,6 +74,7 @@ constinit const ops_table counting = {
 #define TENDRIL_UNDECIDED_yields TENDRIL_UNDECIDED
 #define TENDRIL_UNDECIDED_tracks TENDRIL_UNDECIDED
 #define TENDRIL_UNDECIDED_finishes TENDRIL_UNDECIDED
+#define TENDRIL_UNDECIDED_follows TENDRIL_UNDECIDED
 #define TENDRIL_UNDECIDED_counts TENDRIL_UNDECIDED
 #define TENDRIL_UNDECIDED_here(kind, name, arguments) return here::name arguments;
 #define TENDRIL_VARIADIC(name, family, kind, type, parameters, arguments, limits, last)            \
@@ -94,6 +104,7 @@ void fill_active(const ops_table& operations) noexcept {
 #define TENDRIL_ACTIVE_yields(name) off.name
 #define TENDRIL_ACTIVE_tracks(name) off.name
 #define TENDRIL_ACTIVE_finishes(name) off.name
+#define TENDRIL_ACTIVE_follows(name) off.name
 #define TENDRIL_ACTIVE_counts(name) off.name
 #define TENDRIL_ACTIVE_here(name) here::name
 #define TENDRIL_SYMBOL(name, family, kind, type, parameters, arguments, limits)                    \

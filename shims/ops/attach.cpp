@@ -58,6 +58,7 @@ void signalled(bool restarts) noexcept {
 #define TENDRIL_OPERATION_yields(name) ops::name
 #define TENDRIL_OPERATION_tracks(name) ops::name
 #define TENDRIL_OPERATION_finishes(name) ops::name
+#define TENDRIL_OPERATION_follows(name) ops::name
 #define TENDRIL_OPERATION_counts(name) nullptr
 #define TENDRIL_OPERATION_here(name) nullptr
 constexpr tendril_shim_ops operations = {

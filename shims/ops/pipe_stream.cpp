@@ -2,8 +2,8 @@
 //
 // popen and pclose. libc keeps the child's pid to itself, so that nobody else can wait for it:
 // both must be ours.
-#include "shims/ops/call.hpp"
 #include "shims/ops/operations.hpp"
+#include "shims/ops/stream_call.hpp"
 
 #include "process/wait.hpp"
 
@@ -121,14 +121,29 @@ FILE* open_pipe(const char* command, const pipe_mode& mode) noexcept {
     return file;
 }
 
-int close_file(FILE* file) noexcept {
+/// Whoever is inside one of its functions gets EBADF from its fd, and has left before it closes.
+int close_file(hub_core& hub, FILE* file, io::options& o) noexcept {
+    stdio::stream s(hub, file, true, o);
+    if (!s.try_acquire()) {
+        io::closing(fileno(file));
+        s.acquire(false);
+    }
+    const bool flushed = !stdio::is_of_bytes(file) || stdio::flush(s);
+    const int error = errno;
+    if (!stdio::is_of_bytes(file)) {
+        by_libc(s, [&] { return libc.fflush(file); }); // its functions may wait
+    }
     io::closing(fileno(file));
-    return negative(libc.fclose(file));
+    s.hold().close();
+    const fiber_record* const operation = std::exchange(inside, nullptr);
+    const int result = negative(libc.fclose(file));
+    inside = operation;
+    return flushed ? result : -error;
 }
 
 /// The child's status, or -errno.
-int finish(FILE* file, pid_t child, io::options& o) noexcept {
-    const int closed = close_file(file);
+int finish(hub_core& hub, FILE* file, pid_t child, io::options& o) noexcept {
+    const int closed = close_file(hub, file, o);
     int status = -1;
     o.as_program = false; // nothing ends it: who would take the child otherwise?
     o.cancellable = false;
@@ -167,8 +182,8 @@ int pclose(FILE* file) noexcept {
     const pid_t child = taken(file);
     return call(
         tendril_shim_index_pclose,
-        [&](hub_core&, io::options& o) {
-            return child != 0 ? finish(file, child, o) : negative(libc.pclose(file));
+        [&](hub_core& hub, io::options& o) {
+            return child != 0 ? finish(hub, file, child, o) : negative(libc.pclose(file));
         },
         [&] { return child != 0 ? finish_blocking(file, child) : libc.pclose(file); });
 }
@@ -177,8 +192,8 @@ int fclose(FILE* file) noexcept {
     const pid_t child = taken(file);
     return call(
         tendril_shim_index_fclose,
-        [&](hub_core&, io::options& o) {
-            return child != 0 ? finish(file, child, o) : close_file(file);
+        [&](hub_core& hub, io::options& o) {
+            return child != 0 ? finish(hub, file, child, o) : close_file(hub, file, o);
         },
         [&] { return child != 0 ? finish_blocking(file, child) : libc.fclose(file); });
 }

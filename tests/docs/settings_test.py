@@ -29,7 +29,7 @@ HUB, LOOKUP, SHIMMED, DEV = "01_hello", "06_http", "/bin/true", "dev"
 READERS = {
     "TENDRIL_ENGAGE": (SHIMMED, ["maybe", "MAIN", "main,all"], ["main", "all", "none"], 2),
     "TENDRIL_SHIM": (SHIMMED, ["tme", "socket,tme", ","], ["socket", "time", "poll", "dns", "file", "process",
-                                                           "signal", "sync", "thread"], 2),
+                                                           "signal", "stdio", "sync", "thread"], 2),
     "TENDRIL_DENY": (SHIMMED, ["/lib/libfoo.so", "libfoo.so,", ","], ["names of files", "commas"], 2),
     "TENDRIL_STATS": (SHIMMED, ["/no/where", "/"], ["file that can be written"], 0),
     "TENDRIL_DEBUG": (SHIMMED, ["loud", "2", "yes"], ["0", "1"], 2),

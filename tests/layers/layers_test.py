@@ -19,6 +19,7 @@ BELOW = {
     "lib/offload": ["lib/hub"],
     "lib/io": ["lib/sync", "lib/offload"],
     "lib/dns": ["lib/io", "lib/offload"],
+    "lib/stdio": ["lib/io"],
     "lib/process": ["lib/io", "lib/offload"],
     "lib/net": ["lib/dns"],
     "lib/runtime": ["lib/net", "shims/ops"],
@@ -26,7 +27,7 @@ BELOW = {
     "lib/api": ["lib/runtime", "include/tendril"],
     "shims": [],
     "shims/entry": ["shims"],
-    "shims/ops": ["lib/dns", "lib/process", "shims", "include/tendril"],
+    "shims/ops": ["lib/dns", "lib/process", "lib/stdio", "shims", "include/tendril"],
     "tools": ["shims"],
 }
 # Public headers that every layer may include: words without behaviour, and what a hub is handed.

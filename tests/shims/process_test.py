@@ -7,7 +7,7 @@ import unittest
 
 import programs
 
-FAMILIES = ("socket", "time", "poll", "dns", "file", "process", "signal", "sync", "thread")
+FAMILIES = ("socket", "time", "poll", "dns", "file", "process", "signal", "stdio", "sync", "thread")
 
 
 class Process(unittest.TestCase):

@@ -41,6 +41,7 @@ PROGRAMS = {
                    "sendmmsg": 4, "accept": 2, "accept4": 2, "connect": 4},
     "terminals.c": {"read": 2, "readv": 1, "write": 1},
     "vfork.c": {"recv": 1, "poll": 3},
+    "streams.c": {"getc": 3, "fread": 2, "getdelim": 2, "fread_unlocked": 1, "__isoc99_vfscanf": 3},
 }
 
 # These go through all that calls may do when they wait; how they are called matters elsewhere.

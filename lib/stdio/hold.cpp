@@ -1,0 +1,224 @@
+// SPDX-License-Identifier: BSL-1.0
+#include "stdio/hold.hpp"
+
+#include "sys/calls.hpp"
+
+#include <algorithm>
+#include <cerrno>
+#include <chrono>
+#include <memory>
+#include <new>
+#include <utility>
+
+namespace tendril::detail::stdio {
+
+/// Those of a hub that are kept.
+class holds final : public hub_extension {
+public:
+    static stream_hold* first(hub_core& hub) noexcept {
+        const auto& slot = hub.extension(extension_slot::stdio);
+        return slot != nullptr ? static_cast<holds&>(*slot).first_ : nullptr;
+    }
+    static stream_hold* find(hub_core& hub, const FILE* file) noexcept {
+        stream_hold* h = first(hub);
+        while (h != nullptr && h->file_ != file) {
+            h = h->next_hold_;
+        }
+        return h;
+    }
+    /// False: no memory.
+    static bool enter(hub_core& hub, stream_hold& h) noexcept {
+        auto& slot = hub.extension(extension_slot::stdio);
+        if (slot == nullptr) {
+            slot.reset(new (std::nothrow) holds(hub));
+            if (slot == nullptr) {
+                return false;
+            }
+        }
+        h.next_hold_ = std::exchange(static_cast<holds&>(*slot).first_, &h);
+        return true;
+    }
+    static void remove(hub_core& hub, stream_hold& h) noexcept {
+        stream_hold** at = &static_cast<holds&>(*hub.extension(extension_slot::stdio)).first_;
+        while (*at != &h) {
+            at = &(*at)->next_hold_;
+        }
+        *at = h.next_hold_;
+    }
+
+    // In the child of a fork the other fibers do not go on, so nobody else gives theirs back.
+    void forked() override { drop_all_but(hub_.running_id()); }
+    void ending() noexcept override { drop_all_but(0); }
+
+private:
+    explicit holds(hub_core& hub) noexcept
+        : hub_(hub) {}
+
+    void drop_all_but(std::uint64_t owner) noexcept {
+        for (stream_hold** at = &first_; *at != nullptr;) {
+            stream_hold& h = **at;
+            h.waiting_ = nullptr;
+            if (h.owner_ == owner) {
+                at = &h.next_hold_;
+            } else {
+                *at = h.next_hold_;
+                h.unlock();
+            }
+        }
+    }
+
+    hub_core& hub_;
+    stream_hold* first_ = nullptr;
+};
+
+stream_hold* stream_hold::for_program(hub_core& hub, FILE* file) noexcept {
+    auto* const made = new (std::nothrow) stream_hold(hub, file, true);
+    if (made != nullptr) {
+        made->programs_ = true;
+    }
+    return made;
+}
+
+stream_hold* stream_hold::mine(hub_core& hub, const FILE* file) noexcept {
+    stream_hold* const h = holds::find(hub, file);
+    return h != nullptr && h->owner_ == hub.running_id() ? h : nullptr;
+}
+
+int stream_hold::acquire(io::options& o, bool cancellable) noexcept {
+    if (holds::first(hub_) == nullptr) [[likely]] {
+        if (!locks_ || single_threaded()) {
+            return 0;
+        }
+        locked_ = sys::real.ftrylockfile(file_) == 0;
+        if (locked_) {
+            return 0;
+        }
+    }
+    return acquire_slowly(o, cancellable);
+}
+
+bool stream_hold::try_acquire() noexcept {
+    if (stream_hold* const holder = holds::find(hub_, file_)) {
+        if (holder->owner_ != hub_.running_id()) {
+            return false;
+        }
+        outer_ = holder;
+        holder->nest();
+        return true;
+    }
+    locked_ = locks_ && sys::real.ftrylockfile(file_) == 0;
+    return locked_ || !locks_;
+}
+
+int stream_hold::acquire_slowly(io::options& o, bool cancellable) noexcept {
+    if (try_acquire()) {
+        return 0;
+    }
+    stream_hold* const holder = holds::find(hub_, file_);
+    if (holder != nullptr) {
+        if (const int error = wait(*holder, o, cancellable); error != 0) {
+            return error;
+        }
+    } else {
+        keep(); // in line before other fibers, while another thread has it
+    }
+    return !locks_ || locked_ ? 0 : wait_for_threads(o, cancellable);
+}
+
+int stream_hold::wait(stream_hold& holder, io::options& o, bool cancellable) noexcept {
+    owner_ = hub_.running_id();
+    who = hub_.prepare();
+    push_waiter(holder.waiting_, *this);
+    wait_reason why{wait_kind::sync, "FILE", -1, file_};
+    why.cancellable = cancellable;
+    o.waited = true;
+    const wake end = hub_.park(who, why);
+    if (end == wake::ready) {
+        return 0;
+    }
+    // Who holds it may be another by now.
+    if (linked) {
+        remove_waiter(holds::find(hub_, file_)->waiting_, *this);
+    }
+    return end == wake::closed ? -EBADF : -ECANCELED;
+}
+
+/// A plain thread, or another hub's: its holder tells nobody when it lets go.
+int stream_hold::wait_for_threads(io::options& o, bool cancellable) noexcept {
+    using namespace std::chrono_literals;
+    wait_reason why{wait_kind::sync, "FILE of another thread", -1, file_};
+    why.cancellable = cancellable;
+    std::chrono::microseconds pause = 20us;
+    while (sys::real.ftrylockfile(file_) != 0) {
+        o.waited = true;
+        const ticket t = hub_.prepare();
+        if (hub_.park(t, why, hub_.now() + pause) != wake::timeout) {
+            release();
+            return -ECANCELED;
+        }
+        pause = std::min<std::chrono::microseconds>(2 * pause, 2ms);
+    }
+    locked_ = true;
+    return 0;
+}
+
+void stream_hold::keep_on() noexcept {
+    owner_ = hub_.running_id();
+    kept_ = holds::enter(hub_, *this);
+    if (locks_ && !locked_) {
+        locked_ = sys::real.ftrylockfile(file_) == 0;
+    }
+}
+
+void stream_hold::unlock() noexcept {
+    if (std::exchange(locked_, false)) {
+        sys::real.funlockfile(file_);
+    }
+}
+
+void stream_hold::release() noexcept {
+    if (outer_ != nullptr) {
+        std::exchange(outer_, nullptr)->leave();
+        return;
+    }
+    if (std::exchange(kept_, false)) {
+        holds::remove(hub_, *this);
+        pass_on();
+    }
+    unlock();
+}
+
+/// To the first who waits, with the FILE's own lock.
+void stream_hold::pass_on() noexcept {
+    while (waiter* const w = pop_waiter(waiting_)) {
+        auto& heir = static_cast<stream_hold&>(*w);
+        const ticket its = heir.who;
+        if (hub_core::win(its, wake::ready)) {
+            heir.waiting_ = std::exchange(waiting_, nullptr);
+            heir.locked_ = std::exchange(locked_, false);
+            heir.kept_ = holds::enter(hub_, heir);
+            hub_core::make_runnable(*its.fiber);
+            return;
+        }
+    }
+}
+
+void stream_hold::close() noexcept {
+    if (outer_ != nullptr) { // flockfile, then fclose
+        stream_hold* const outer = std::exchange(outer_, nullptr);
+        outer->close();
+        if (outer->programs_) {
+            delete outer;
+        }
+        return;
+    }
+    if (std::exchange(kept_, false)) {
+        holds::remove(hub_, *this);
+        while (waiter* const w = pop_waiter(waiting_)) {
+            hub_core::wake_up(w->who, wake::closed);
+        }
+    }
+    unlock();
+}
+
+} // namespace tendril::detail::stdio

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: BSL-1.0
+#include "stdio/stream.hpp"
+
+#include "io/fd_traits.hpp"
+
+#include <cerrno>
+#include <sys/stat.h>
+
+namespace tendril::detail::stdio {
+
+bool stream::may_wait() const noexcept {
+    const int fd = file_->_fileno;
+    const int saved = errno;
+    const io::fd_kind kind = io::kind_of(fd);
+    struct stat status {};
+    const bool waits = io::is_socket(kind) || kind == io::fd_kind::terminal ||
+                       (::fstat(fd, &status) == 0 && !S_ISREG(status.st_mode) &&
+                        !S_ISBLK(status.st_mode) && !S_ISDIR(status.st_mode));
+    errno = saved;
+    return waits;
+}
+
+namespace {
+
+ssize_t as_libc(ssize_t result, int saved) noexcept {
+    errno = result < 0 ? static_cast<int>(-result) : saved;
+    return result < 0 ? -1 : result;
+}
+
+} // namespace
+
+ssize_t stream::read(void* to, std::size_t size) noexcept {
+    const int saved = errno;
+    hold_.keep();
+    return as_libc(io::read(file_->_fileno, to, size, options_), saved);
+}
+
+ssize_t stream::write(const void* from, std::size_t size) noexcept {
+    const int saved = errno;
+    hold_.keep();
+    return as_libc(io::write(file_->_fileno, from, size, options_), saved);
+}
+
+} // namespace tendril::detail::stdio

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+
+#include "shims/ops/call.hpp"
+#include "stdio/stream.hpp"
+
+#include <utility>
+
+namespace tendril::detail::shim {
+
+enum class locking : bool { no, yes };
+
+/// libc's own function, while this fiber has the FILE: the functions of an fopencookie stream may
+/// wait, in shimmed calls of their own.
+template <typename Original>
+auto by_libc(stdio::stream& s, Original original) noexcept -> decltype(original()) {
+    s.hold().keep();
+    const fiber_record* const operation = std::exchange(inside, nullptr);
+    const auto result = original();
+    inside = operation;
+    return result;
+}
+
+/// What every operation on a FILE does around its work: `work(stream)` while the fiber has it,
+/// `failed` when it cannot have it. `original()` is the libc call.
+template <typename Result, typename Work, typename Original>
+Result on_stream(tendril_shim_index index, FILE* file, locking locks, Result failed, Work work,
+                 Original original) noexcept {
+    return serve(
+        index,
+        [&](hub_core& hub, io::options& o) -> Result {
+            stdio::stream s(hub, file, locks == locking::yes, o);
+            if (!s.acquire()) {
+                return failed;
+            }
+            return stdio::is_of_bytes(file) ? work(s) : by_libc(s, original);
+        },
+        [&]() -> Result { return original(); });
+}
+
+/// The same for what does not fail, so it is not to be cancelled either.
+template <typename Work, typename Original>
+auto on_stream_surely(tendril_shim_index index, FILE* file, Work work, Original original) noexcept
+    -> decltype(original()) {
+    return serve(
+        index,
+        [&](hub_core& hub, io::options& o) -> decltype(original()) {
+            stdio::stream s(hub, file, true, o);
+            s.acquire(false);
+            return stdio::is_of_bytes(file) ? work(s) : by_libc(s, original);
+        },
+        original);
+}
+
+} // namespace tendril::detail::shim
