@@ -58,6 +58,7 @@ enum class fd_kind : std::uint8_t {
     stream,       ///< another SOCK_STREAM: bytes, a write may be partial
     message,      ///< SOCK_DGRAM, SOCK_SEQPACKET, SOCK_RAW…: all or nothing
     not_a_socket, ///< takes RWF_NOWAIT, as far as is known
+    file,         ///< likewise; a regular file, a directory or a block device
     disk,         ///< a file that refused RWF_NOWAIT
     polled,       ///< refused RWF_NOWAIT: pipes before Linux 6.5, many devices
     terminal

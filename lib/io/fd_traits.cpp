@@ -8,6 +8,7 @@
 
 #include <cerrno>
 #include <netinet/in.h>
+#include <sys/stat.h>
 
 namespace tendril::detail::io {
 
@@ -27,6 +28,11 @@ fd_kind ask_kind(int fd) noexcept {
     if (type < 0) {
         if (errno != ENOTSOCK) {
             return fd_kind::unknown;
+        }
+        struct stat status {};
+        if (::fstat(fd, &status) == 0 &&
+            (S_ISREG(status.st_mode) || S_ISDIR(status.st_mode) || S_ISBLK(status.st_mode))) {
+            return fd_kind::file;
         }
         return ::isatty(fd) != 0 ? fd_kind::terminal : fd_kind::not_a_socket;
     }

@@ -12,64 +12,46 @@
 
 namespace tendril::detail::stdio {
 
-/// Those of a hub that are kept.
-class holds final : public hub_extension {
-public:
-    static stream_hold* first(hub_core& hub) noexcept {
-        const auto& slot = hub.extension(extension_slot::stdio);
-        return slot != nullptr ? static_cast<holds&>(*slot).first_ : nullptr;
-    }
-    static stream_hold* find(hub_core& hub, const FILE* file) noexcept {
-        stream_hold* h = first(hub);
-        while (h != nullptr && h->file_ != file) {
-            h = h->next_hold_;
-        }
-        return h;
-    }
-    /// False: no memory.
-    static bool enter(hub_core& hub, stream_hold& h) noexcept {
-        auto& slot = hub.extension(extension_slot::stdio);
+bool holds::enter(hub_core& hub, stream_hold& h) noexcept {
+    auto& slot = hub.extension(extension_slot::stdio);
+    if (slot == nullptr) {
+        slot.reset(new (std::nothrow) holds(hub));
         if (slot == nullptr) {
-            slot.reset(new (std::nothrow) holds(hub));
-            if (slot == nullptr) {
-                return false;
-            }
-        }
-        h.next_hold_ = std::exchange(static_cast<holds&>(*slot).first_, &h);
-        return true;
-    }
-    static void remove(hub_core& hub, stream_hold& h) noexcept {
-        stream_hold** at = &static_cast<holds&>(*hub.extension(extension_slot::stdio)).first_;
-        while (*at != &h) {
-            at = &(*at)->next_hold_;
-        }
-        *at = h.next_hold_;
-    }
-
-    // In the child of a fork the other fibers do not go on, so nobody else gives theirs back.
-    void forked() override { drop_all_but(hub_.running_id()); }
-    void ending() noexcept override { drop_all_but(0); }
-
-private:
-    explicit holds(hub_core& hub) noexcept
-        : hub_(hub) {}
-
-    void drop_all_but(std::uint64_t owner) noexcept {
-        for (stream_hold** at = &first_; *at != nullptr;) {
-            stream_hold& h = **at;
-            h.waiting_ = nullptr;
-            if (h.owner_ == owner) {
-                at = &h.next_hold_;
-            } else {
-                *at = h.next_hold_;
-                h.unlock();
-            }
+            return false;
         }
     }
+    h.next_hold_ = std::exchange(static_cast<holds&>(*slot).first_, &h);
+    return true;
+}
 
-    hub_core& hub_;
-    stream_hold* first_ = nullptr;
-};
+void holds::remove(hub_core& hub, stream_hold& h) noexcept {
+    stream_hold** at = &static_cast<holds&>(*hub.extension(extension_slot::stdio)).first_;
+    while (*at != &h) {
+        at = &(*at)->next_hold_;
+    }
+    *at = h.next_hold_;
+}
+
+void holds::drop_all_but(std::uint64_t owner) noexcept {
+    for (stream_hold** at = &first_; *at != nullptr;) {
+        stream_hold& h = **at;
+        h.waiting_ = nullptr;
+        if (h.owner_ == owner) {
+            at = &h.next_hold_;
+        } else {
+            *at = h.next_hold_;
+            h.unlock();
+        }
+    }
+}
+
+stream_hold* holds::find(hub_core& hub, const FILE* file) noexcept {
+    stream_hold* h = first(hub);
+    while (h != nullptr && h->file_ != file) {
+        h = h->next_hold_;
+    }
+    return h;
+}
 
 stream_hold* stream_hold::for_program(hub_core& hub, FILE* file) noexcept {
     auto* const made = new (std::nothrow) stream_hold(hub, file, true);

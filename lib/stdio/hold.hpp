@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
 
+#include "base/single_threaded.hpp"
 #include "hub/hub_core.hpp"
 #include "io/operations.hpp"
 
@@ -71,5 +72,34 @@ private:
     stream_hold* next_hold_ = nullptr;
     waiter* waiting_ = nullptr;
 };
+
+/// Those of a hub that are kept.
+class holds final : public hub_extension {
+public:
+    static stream_hold* first(hub_core& hub) noexcept {
+        const auto& slot = hub.extension(extension_slot::stdio);
+        return slot != nullptr ? static_cast<holds&>(*slot).first_ : nullptr;
+    }
+    static stream_hold* find(hub_core& hub, const FILE* file) noexcept;
+    static bool enter(hub_core& hub, stream_hold& h) noexcept; ///< false: no memory
+    static void remove(hub_core& hub, stream_hold& h) noexcept;
+
+    // In the child of a fork the other fibers do not go on, so nobody else gives theirs back.
+    void forked() override { drop_all_but(hub_.running_id()); }
+    void ending() noexcept override { drop_all_but(0); }
+
+private:
+    explicit holds(hub_core& hub) noexcept
+        : hub_(hub) {}
+    void drop_all_but(std::uint64_t owner) noexcept;
+
+    hub_core& hub_;
+    stream_hold* first_ = nullptr;
+};
+
+/// Nobody else can be at any FILE, as long as the fiber does not switch.
+inline bool is_alone(hub_core& hub) noexcept {
+    return single_threaded() && holds::first(hub) == nullptr;
+}
 
 } // namespace tendril::detail::stdio

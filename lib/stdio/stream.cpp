@@ -4,20 +4,14 @@
 #include "io/fd_traits.hpp"
 
 #include <cerrno>
-#include <sys/stat.h>
 
 namespace tendril::detail::stdio {
 
 bool stream::may_wait() const noexcept {
-    const int fd = file_->_fileno;
     const int saved = errno;
-    const io::fd_kind kind = io::kind_of(fd);
-    struct stat status {};
-    const bool waits = io::is_socket(kind) || kind == io::fd_kind::terminal ||
-                       (::fstat(fd, &status) == 0 && !S_ISREG(status.st_mode) &&
-                        !S_ISBLK(status.st_mode) && !S_ISDIR(status.st_mode));
+    const io::fd_kind kind = io::kind_of(file_->_fileno);
     errno = saved;
-    return waits;
+    return kind != io::fd_kind::file && kind != io::fd_kind::disk && kind != io::fd_kind::unknown;
 }
 
 namespace {

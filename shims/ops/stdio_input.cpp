@@ -57,6 +57,9 @@ int scanned(tendril_shim_index index, FILE* file, const char* format, va_list li
 } // namespace
 
 int getc(FILE* file) noexcept {
+    if (stdio::readable(file) != 0 && needs_nothing(tendril_shim_index_getc)) {
+        return static_cast<unsigned char>(*file->_IO_read_ptr++);
+    }
     return on_stream(tendril_shim_index_getc, file, locking::yes, EOF, stdio::get_char,
                      [&] { return libc.getc(file); });
 }

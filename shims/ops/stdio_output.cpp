@@ -106,6 +106,10 @@ int text_to(tendril_shim_index index, FILE* file, locking locks, const char* tex
 } // namespace
 
 int putc(int c, FILE* file) noexcept {
+    if (file->_IO_write_ptr < file->_IO_write_end && needs_nothing(tendril_shim_index_putc)) {
+        *file->_IO_write_ptr++ = static_cast<char>(c);
+        return static_cast<unsigned char>(c);
+    }
     return on_stream(
         tendril_shim_index_putc, file, locking::yes, EOF,
         [&](stream& s) { return stdio::put_char(s, c); }, [&] { return libc.putc(c, file); });

@@ -10,6 +10,16 @@ namespace tendril::detail::shim {
 
 enum class locking : bool { no, yes };
 
+/// True: nothing is needed around a step that only moves a pointer of the FILE's buffer.
+inline bool needs_nothing(tendril_shim_index index) noexcept {
+    hub_core* const hub = hub_core::current_or_null();
+    if (must_pass(hub) || !stdio::is_alone(*hub)) {
+        return false;
+    }
+    count(index, went::at_once);
+    return true;
+}
+
 /// libc's own function, while this fiber has the FILE: the functions of an fopencookie stream may
 /// wait, in shimmed calls of their own.
 template <typename Original>
