@@ -5,9 +5,10 @@ add_library(tendril_shim_objects OBJECT ${sources})
 target_include_directories(tendril_shim_objects PRIVATE include .)
 target_compile_definitions(tendril_shim_objects
                            PRIVATE TENDRIL_LIBRARY_VERSION="${PROJECT_VERSION}")
-# Fortified headers would define read() as an inline wrapper of what is defined here.
+# Fortified headers would define read() as an inline wrapper of what is defined here. The whole of it
+# is resident in every process, so it is made small.
 target_compile_options(
-    tendril_shim_objects PRIVATE -fno-exceptions -fno-rtti -fno-threadsafe-statics
+    tendril_shim_objects PRIVATE -Os -fno-exceptions -fno-rtti -fno-threadsafe-statics
                                  -ftls-model=initial-exec -U_FORTIFY_SOURCE)
 target_link_libraries(tendril_shim_objects PRIVATE tendril_warnings)
 

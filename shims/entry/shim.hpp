@@ -42,8 +42,12 @@ inline const ops_table& without_hub() noexcept {
     return idle != nullptr ? *idle : originals;
 }
 
-/// Where such a thread's calls go that take an fd away from under fibers of other threads.
-const ops_table& tracking() noexcept;
+/// Where such a thread's calls go that take an fd away from under fibers of other threads: libc,
+/// until a copy of libtendril has attached.
+inline std::atomic<const ops_table*> tracked{&originals};
+[[gnu::always_inline]] inline const ops_table& tracking() noexcept {
+    return *tracked.load(std::memory_order_acquire);
+}
 
 /// What the shim does itself, with a hub or without one.
 namespace here {

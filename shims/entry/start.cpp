@@ -17,7 +17,6 @@ namespace tendril::shim {
 namespace {
 
 std::atomic<const tendril_shim_hub*> owner{nullptr};
-std::atomic<bool> owner_ready{false};
 
 [[gnu::constructor(101)]] void at_load() noexcept {
     start();
@@ -41,18 +40,17 @@ const tendril_shim_ops** slot_of_thread() {
 }
 
 void* original_of(const char* wanted) {
-#define TENDRIL_SYMBOL(name, family, kind, type, parameters, arguments, limits)                    \
-    if (strcmp(wanted, #name) == 0) {                                                              \
-        return reinterpret_cast<void*>(originals.name);                                            \
+    static_assert(sizeof originals == tendril_shim_functions * sizeof(void*));
+    for (std::size_t i = 0; i < tendril_shim_functions; ++i) {
+        if (strcmp(wanted, function_names[i]) == 0) {
+            return reinterpret_cast<void* const*>(&originals)[i];
+        }
     }
-#define TENDRIL_VARIADIC(name, family, kind, type, parameters, arguments, limits, last)            \
-    TENDRIL_SYMBOL(name, family, kind, type, parameters, arguments, limits)
-#include "shims/symbols.def"
     return nullptr;
 }
 
 void publish() {
-    owner_ready.store(true, std::memory_order_release);
+    tracked.store(&active, std::memory_order_release);
 }
 
 } // namespace
@@ -139,13 +137,8 @@ bool reaches(const char* name) noexcept {
     return false;
 }
 
-const ops_table& tracking() noexcept {
-    return attached() != nullptr ? active : originals;
-}
-
 const tendril_shim_hub* attached() noexcept {
-    return owner_ready.load(std::memory_order_acquire) ? owner.load(std::memory_order_relaxed)
-                                                       : nullptr;
+    return &tracking() == &active ? owner.load(std::memory_order_relaxed) : nullptr;
 }
 
 } // namespace tendril::shim
