@@ -51,14 +51,31 @@ private:
 namespace {
 
 /// A call that is made through here goes where `from` may go. Never inlined, so that an entry need
-/// not save its arguments on the usual way.
-template <auto Function, tendril_shim_index Index>
-struct asked {
-    const void* from;
+/// not save its arguments on the usual way, and one for all functions of a type.
+template <typename Function>
+Function chosen(tendril_shim_index index, const void* from) {
+    Function function = nullptr; // they are in the table in the order of their indices
+    __builtin_memcpy(&function,
+                     reinterpret_cast<const char*>(tendril::shim::choose(from, index)) +
+                         index * sizeof function,
+                     sizeof function);
+    return function;
+}
 
-    template <typename... Arguments>
-    [[gnu::noinline, gnu::cold]] auto operator()(Arguments... arguments) const {
-        return (tendril::shim::choose(from, Index)->*Function)(arguments...);
+template <typename Function>
+struct asked;
+template <typename Result, typename... Parameters>
+struct asked<Result (*)(Parameters...)> {
+    [[gnu::noinline, gnu::cold]] static Result call(Parameters... arguments,
+                                                    tendril_shim_index index, const void* from) {
+        return chosen<Result (*)(Parameters...)>(index, from)(arguments...);
+    }
+};
+template <typename Result, typename... Parameters>
+struct asked<Result (*)(Parameters..., ...)> {
+    [[gnu::noinline, gnu::cold]] static Result call(Parameters... arguments, void* argument,
+                                                    tendril_shim_index index, const void* from) {
+        return chosen<Result (*)(Parameters..., ...)>(index, from)(arguments..., argument);
     }
 };
 
@@ -79,17 +96,17 @@ struct asked {
 #define TENDRIL_MAY_BE_DENIED(name)                                                                \
     (tendril_deniable_##name && tendril::shim::setting.deny != nullptr &&                          \
      tendril::shim::slot != nullptr)
-#define TENDRIL_ASKED(name)                                                                        \
-    asked<&tendril_shim_ops::name, tendril_shim_index_##name> {                                    \
-        __builtin_return_address(0)                                                                \
-    }
+#define TENDRIL_BEFORE_OTHERS(...) __VA_ARGS__ __VA_OPT__(, )
+#define TENDRIL_ASKED(name, arguments)                                                             \
+    asked<decltype(tendril_shim_ops::name)>::call(                                                 \
+        TENDRIL_BEFORE_OTHERS arguments tendril_shim_index_##name, __builtin_return_address(0))
 
 #define TENDRIL_SYMBOL(name, family, kind, type, parameters, arguments, limits)                    \
     TENDRIL_DENIABLE(name, family, kind)                                                           \
     TENDRIL_ENTRY(name, type, parameters) {                                                        \
         const tendril_shim_ops* const ops = tendril::shim::slot;                                   \
         if (TENDRIL_MAY_BE_DENIED(name)) [[unlikely]] {                                            \
-            return TENDRIL_ASKED(name) arguments;                                                  \
+            return TENDRIL_ASKED(name, arguments);                                                 \
         }                                                                                          \
         return ops == nullptr ? TENDRIL_PASSED_##kind(name) arguments : ops->name arguments;       \
     }
@@ -104,7 +121,7 @@ struct asked {
         va_end(list);                                                                              \
         const tendril_shim_ops* const ops = tendril::shim::slot;                                   \
         if (TENDRIL_MAY_BE_DENIED(name)) [[unlikely]] {                                            \
-            return TENDRIL_ASKED(name) arguments;                                                  \
+            return TENDRIL_ASKED(name, arguments);                                                 \
         }                                                                                          \
         return ops == nullptr ? TENDRIL_PASSED_##kind(name) arguments : ops->name arguments;       \
     }
@@ -112,7 +129,7 @@ struct asked {
 #define TENDRIL_ALIAS(alias, name, type, parameters, arguments)                                    \
     TENDRIL_ENTRY(alias, type, parameters) {                                                       \
         if (TENDRIL_MAY_BE_DENIED(name)) [[unlikely]] {                                            \
-            return static_cast<type>(TENDRIL_ASKED(name) arguments);                               \
+            return static_cast<type>(TENDRIL_ASKED(name, arguments));                              \
         }                                                                                          \
         return static_cast<type>(tendril_local_##name arguments);                                  \
     }
@@ -124,7 +141,7 @@ struct asked {
         void* const argument = va_arg(list, void*);                                                \
         va_end(list);                                                                              \
         if (TENDRIL_MAY_BE_DENIED(name)) [[unlikely]] {                                            \
-            return TENDRIL_ASKED(name) arguments;                                                  \
+            return TENDRIL_ASKED(name, arguments);                                                 \
         }                                                                                          \
         return tendril_local_##name arguments;                                                     \
     }
@@ -135,7 +152,7 @@ struct asked {
         va_start(list, last);                                                                      \
         const end_of_list at_end(list);                                                            \
         if (TENDRIL_MAY_BE_DENIED(name)) [[unlikely]] {                                            \
-            return TENDRIL_ASKED(name) arguments;                                                  \
+            return TENDRIL_ASKED(name, arguments);                                                 \
         }                                                                                          \
         return tendril_local_##name arguments;                                                     \
     }
@@ -146,7 +163,7 @@ struct asked {
             __chk_fail();                                                                          \
         }                                                                                          \
         if (TENDRIL_MAY_BE_DENIED(name)) [[unlikely]] {                                            \
-            return TENDRIL_ASKED(name) arguments;                                                  \
+            return TENDRIL_ASKED(name, arguments);                                                 \
         }                                                                                          \
         return tendril_local_##name arguments;                                                     \
     }
