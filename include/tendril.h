@@ -121,6 +121,29 @@ TENDRIL_EXPORT int tendril_tcp_listen(const char* endpoint, int backlog);
    are passed over; while no fd is left (EMFILE…) it waits for one. */
 TENDRIL_EXPORT int tendril_tcp_accept(int fd);
 
+/* ---- what libraries keep per thread ---------------------------------------------------------- */
+
+/* What each fiber should have of its own: a queue of errors, a current locale. Called while the
+   thread changes from one fiber to the next: these must not wait nor call Tendril, and need little
+   stack. errno may change. */
+struct tendril_thread_state {
+    /* Takes the calling thread's state away, which is then that of a new thread. Null: none. */
+    void* (*take)(void* context);
+    /* Gives the thread back what take returned; null for a fiber that has none. */
+    void (*give)(void* context, void* state);
+    /* The fiber that it was taken from has ended. Never null. */
+    void (*drop)(void* context, void* state);
+    void* context;
+};
+
+/* From now on, until the calling thread ends, each of its fibers has a state of its own; the
+   calling fiber keeps what is there now. 0, also if it is registered already, or -1 with ENOMEM. */
+TENDRIL_EXPORT int tendril_keep_per_fiber(const struct tendril_thread_state* state);
+
+/* The same for OpenSSL's queue of errors; under the shim nobody need call it. 0, or -1 with ENOENT:
+   there is no OpenSSL in the process that has been used, or none that is known. */
+TENDRIL_EXPORT int tendril_keep_openssl_errors_per_fiber(void);
+
 /* ---- the library ---------------------------------------------------------------------------- */
 
 /* Not 0: calls of the libc function of that name, as "read" or "__read_chk", reach the shim in this

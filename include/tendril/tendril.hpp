@@ -31,6 +31,7 @@
 #include <tendril/shared_mutex.hpp>
 #include <tendril/task_group.hpp>
 #include <tendril/thread_pool.hpp>
+#include <tendril/thread_state.hpp>
 #include <tendril/timeout.hpp>
 #include <tendril/version.hpp>
 #include <tendril/wait.hpp>

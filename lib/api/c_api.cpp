@@ -296,6 +296,23 @@ int tendril_is_shimmed(const char* name) {
     return tendril::detail::shim::is_shimmed(name) ? 1 : 0;
 }
 
+int tendril_keep_per_fiber(const struct tendril_thread_state* state) {
+    return guarded(-1, [&] {
+        tendril::keep_per_fiber({state->take, state->give, state->drop, state->context});
+        return 0;
+    });
+}
+
+int tendril_keep_openssl_errors_per_fiber(void) {
+    return guarded(-1, [] {
+        if (!tendril::keep_openssl_errors_per_fiber()) {
+            errno = ENOENT;
+            return -1;
+        }
+        return 0;
+    });
+}
+
 const char* tendril_version(void) {
     return tendril::version();
 }

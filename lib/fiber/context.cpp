@@ -16,6 +16,19 @@ boost_context::transfer_t resumed_for_good(boost_context::transfer_t by) noexcep
     return by;
 }
 
+#ifndef TENDRIL_ASAN
+boost_context::transfer_t resumed_and_told(boost_context::transfer_t by) noexcept {
+    resumed(by);
+    static_cast<suspended_flow*>(by.data)->cells->arrived();
+    return by;
+}
+
+boost_context::transfer_t resumed_for_good_and_told(boost_context::transfer_t by) noexcept {
+    static_cast<thread_cells*>(by.data)->arrived();
+    return by;
+}
+#endif
+
 /// The flow that begins takes over from whoever switched to it. Returns its stack.
 stack& arrive(boost_context::transfer_t by) noexcept {
     thread_cells& cells = *static_cast<thread_cells*>(by.data);
@@ -43,7 +56,8 @@ boost_context::transfer_t enter_stack(boost_context::transfer_t by) {
 #endif
     // Each of these is the last thing that happens here, and so becomes a jump.
     if (has_begun(next.context)) [[likely]] {
-        return boost_context::ontop_fcontext(next.context.handle, nullptr, &resumed_for_good);
+        return boost_context::ontop_fcontext(
+            next.context.handle, &cells, reinterpret_cast<on_top_function>(cells.on_top_for_good));
     }
     cells.from = nullptr;
     cells.begins_on = next.stk;
@@ -55,6 +69,7 @@ void adopt_thread(thread_cells& cells, [[maybe_unused]] stack& s,
     cells.error = &errno;
     cells.exceptions = reinterpret_cast<exception_globals*>(abi::__cxa_get_globals());
     cells.run = run;
+    tell_arrivals(cells, nullptr);
 #ifdef TENDRIL_TSAN
     s.tsan_fiber = __tsan_get_current_fiber();
 #endif
@@ -67,6 +82,20 @@ void adopt_thread(thread_cells& cells, [[maybe_unused]] stack& s,
         s.base = static_cast<std::byte*>(base);
     }
 #endif
+}
+
+void tell_arrivals(thread_cells& cells, void (*arrived)() noexcept) noexcept {
+    on_top_function on_top = &resumed;
+    on_top_function for_good = &resumed_for_good;
+#ifndef TENDRIL_ASAN
+    if (arrived != nullptr) {
+        on_top = &resumed_and_told;
+        for_good = &resumed_for_good_and_told;
+    }
+#endif
+    cells.arrived = arrived;
+    cells.on_top = reinterpret_cast<void (*)()>(on_top);
+    cells.on_top_for_good = reinterpret_cast<void (*)()>(for_good);
 }
 
 void switch_context(thread_cells& cells, saved_context& from, fiber_record& next) noexcept {

@@ -30,6 +30,12 @@ struct thread_cells {
     /// What runs at the bottom of each fiber stack. Returns to whom the stack is left.
     fiber_record& (*run)(stack& s) noexcept = nullptr;
 
+    // What is called on the stack of a flow that goes on, first of all: of types that only
+    // switch.hpp knows. In place of a branch at each switch.
+    void (*on_top)() = nullptr;
+    void (*on_top_for_good)() = nullptr;  ///< the flow before has ended
+    void (*arrived)() noexcept = nullptr; ///< what they are to tell
+
     // For the flow that begins: who was suspended for it, or null, and its stack.
     saved_context* from = nullptr;
     stack* begins_on = nullptr;
@@ -37,6 +43,10 @@ struct thread_cells {
 
 /// Describes the calling thread and its own stack, so that its flow can be switched from and to.
 void adopt_thread(thread_cells& cells, stack& s, fiber_record& (*run)(stack& s) noexcept) noexcept;
+
+/// From now on `arrived` is called at each switch to a flow that goes on, on its stack, before it
+/// has its errno; not for one that begins. Null: no more.
+void tell_arrivals(thread_cells& cells, void (*arrived)() noexcept) noexcept;
 
 /// Suspends the running flow into `from` and goes on with `next`, which has a stack. Returns when
 /// somebody switches back. Nothing here may use floating point: flows whose MXCSR differ cost 65 ns

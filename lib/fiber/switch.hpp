@@ -75,6 +75,8 @@ resumed(boost_context::transfer_t by) noexcept {
     return by;
 }
 
+using on_top_function = boost_context::transfer_t (*)(boost_context::transfer_t);
+
 inline void switch_context_inline(thread_cells& cells, saved_context& from,
                                   fiber_record& next) noexcept {
     suspended_flow flow{&cells, &from, *cells.exceptions, *cells.error};
@@ -86,7 +88,8 @@ inline void switch_context_inline(thread_cells& cells, saved_context& from,
     __tsan_switch_to_fiber(next.stk->tsan_fiber, 0);
 #endif
     if (has_begun(next.context)) [[likely]] {
-        boost_context::ontop_fcontext(next.context.handle, &flow, &resumed);
+        boost_context::ontop_fcontext(next.context.handle, &flow,
+                                      reinterpret_cast<on_top_function>(cells.on_top));
     } else {
         cells.from = &from;
         cells.begins_on = next.stk;
@@ -94,6 +97,9 @@ inline void switch_context_inline(thread_cells& cells, saved_context& from,
     }
 #ifdef TENDRIL_ASAN
     __sanitizer_finish_switch_fiber(fake_stack, nullptr, nullptr);
+    if (flow.cells->arrived != nullptr) { // not before the sanitizer knows the stack
+        flow.cells->arrived();
+    }
 #endif
     *flow.cells->exceptions = flow.exceptions;
     *flow.cells->error = flow.error;

@@ -52,7 +52,8 @@ public:
     }
 
     context_entry* context = nullptr; ///< what it has inherited, and set itself on top
-    fiber_values* next = nullptr;     ///< among those of abandoned fibers
+    std::vector<void*> kept;      ///< what kept_states took from the thread for it, by registration
+    fiber_values* next = nullptr; ///< among those of abandoned fibers
 
 private:
     struct entry {

@@ -6,6 +6,7 @@
 #include "fiber/overflow.hpp"
 #include "fiber/switch.hpp"
 #include "hub/keep_errno.hpp"
+#include "hub/kept_states.hpp"
 #include "hub/task_access.hpp"
 
 #include <algorithm>
@@ -142,6 +143,11 @@ bool hub_core::give_stack(fiber_record& r, stack* own) noexcept {
         return false;
     }
     watch_for_overflow();
+    begins_warm_ = watches_overflow_ && states_ == nullptr;
+    if (states_ != nullptr) {
+        const keep_errno errno_of_the_running_fiber(cells_);
+        states_->change_to(r);
+    }
     r.stk = s;
     if (s != own) { // else there is no switch
         r.context = begin_context(*s);
@@ -151,7 +157,7 @@ bool hub_core::give_stack(fiber_record& r, stack* own) noexcept {
 
 /// What give_stack() does in the common case: a used stack of the default size is at hand.
 inline bool hub_core::give_warm_stack(fiber_record& r, stack* own) noexcept {
-    if (r.extra->stack_size != default_stack_size || !watches_overflow_) {
+    if (r.extra->stack_size != default_stack_size || !begins_warm_) {
         return false;
     }
     stack* s = own != nullptr && own->size == default_stack_size ? own : stacks_.acquire_warm();

@@ -16,6 +16,7 @@
 #include "reactor/reactor.hpp"
 
 #include <tendril/error.hpp>
+#include <tendril/thread_state.hpp>
 
 #include <array>
 #include <atomic>
@@ -30,6 +31,7 @@ namespace tendril::detail {
 
 class guests;
 class hub_core;
+class kept_states;
 hub_core& make_thread_hub();
 
 /// State that an upper layer keeps per hub (io, dns), and what it must do at the two moments that
@@ -184,6 +186,11 @@ public:
                why.since < handled_at.load(std::memory_order_relaxed);
     }
 
+    // --- what libraries keep per thread (kept_states.cpp) ----------------------------------------
+    /// From now on each fiber of this hub has its own. Throws std::bad_alloc. False: it is there
+    /// already.
+    bool keep_per_fiber(const thread_state& state);
+
     // --- for the layers above --------------------------------------------------------------------
     reactor& poller() noexcept { return *reactor_; }
     time_point now() noexcept { return reactor_->now(); }
@@ -270,6 +277,7 @@ private:
     static fiber_record& run_fibers(stack& s) noexcept;
     static running_fiber describe_running() noexcept;
     void watch_for_overflow() noexcept;
+    void forget_states() noexcept;
 
     void make_ready(fiber_record& r) noexcept;
     void notify() noexcept;
@@ -411,6 +419,7 @@ private:
     std::uint32_t budget_ = operations_per_turn;
     std::uint32_t check_interval_ = switches_per_check;
     std::uint64_t budget_switches_ = 0;
+    bool begins_warm_ = false; ///< a fiber that begins needs nothing but a stack
     hub_counters counters_;
 
     std::uint64_t polled_at_ = 0; ///< cycle_counter()
@@ -425,6 +434,7 @@ private:
     std::uint64_t main_id_ = 0;
     std::uint64_t id_ = 0, id_end_ = 0; ///< ids taken in blocks from a process-wide counter
     bool watches_overflow_ = false;
+    std::unique_ptr<kept_states> states_; ///< null: nothing is registered
     timer_queue timers_;
     task_cache tasks_;
     stack_pool stacks_;

@@ -2,6 +2,7 @@
 // How fibers come to a hub and leave it, and how a thread comes to its hub and leaves it.
 #include "hub/fiber_values.hpp"
 #include "hub/hub_core.hpp"
+#include "hub/kept_states.hpp"
 #include "hub/task_access.hpp"
 #include "sys/processors.hpp"
 
@@ -167,6 +168,9 @@ void hub_core::end_values(fiber_record& r) noexcept {
     enter(shield, never);
     while (fiber_values* const all = r.extra->values) {
         all->clear();
+        if (states_ != nullptr) {
+            states_->ended(r);
+        }
         r.extra->values = nullptr;
         delete all;
     }
@@ -306,6 +310,8 @@ std::size_t hub_core::detach_thread(time_point give_up, time_point cancel_at) no
     if (std::exchange(watches_overflow_, false)) {
         release_thread_signal_stack();
     }
+    forget_states();
+    begins_warm_ = false;
     drop_spent_requests();
     given_up_ = 0;
     deadlocked_ = nullptr;

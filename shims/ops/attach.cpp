@@ -7,6 +7,7 @@
 #include "hub/foreign_call.hpp"
 #include "hub/hub_core.hpp"
 #include "shims/ops/call.hpp"
+#include "shims/ops/locale.hpp"
 #include "shims/ops/operations.hpp"
 #include "shims/ops/totals.hpp"
 #include "sys/calls.hpp"
@@ -178,6 +179,7 @@ void hub_began(hub_core& hub) {
     case relation::served:
         *side.slot() = side.active;
         shim_slot = reinterpret_cast<const void**>(side.slot());
+        keep_locale_if_set(hub);
         break;
     case relation::refused:
         *side.slot() = side.idle;

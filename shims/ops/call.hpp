@@ -5,6 +5,7 @@
 // a signal handler that interrupted the hub does not get back into it.
 
 #include "hub/hub_core.hpp"
+#include "hub/openssl_errors.hpp"
 #include "io/operations.hpp"
 #include "shims/ops.hpp"
 #include "sys/calls.hpp"
@@ -78,6 +79,9 @@ auto serve(tendril_shim_index index, InHub in_hub, Original original) noexcept
         return original();
     }
     const inside_scope scope(*hub);
+    if (openssl::awaited) [[unlikely]] {
+        openssl::look_again(*hub);
+    }
     Options options;
     const auto result = in_hub(*hub, options);
     count(index, options.waited ? went::waited : went::at_once);

@@ -95,24 +95,34 @@ int shutdown(int fd, int how) noexcept {
         [&] { return libc.shutdown(fd, how); });
 }
 
+// A connection may be the first of a library that was loaded after the hub began.
 int accept(int fd, struct sockaddr* peer, socklen_t* peer_size) noexcept {
     return call(
         tendril_shim_index_accept,
-        [&](hub_core&, io::options& o) { return io::accept4(fd, peer, peer_size, 0, o); },
+        [&](hub_core& hub, io::options& o) {
+            openssl::look_again(hub);
+            return io::accept4(fd, peer, peer_size, 0, o);
+        },
         [&] { return libc.accept(fd, peer, peer_size); });
 }
 
 int accept4(int fd, struct sockaddr* peer, socklen_t* peer_size, int flags) noexcept {
     return call(
         tendril_shim_index_accept4,
-        [&](hub_core&, io::options& o) { return io::accept4(fd, peer, peer_size, flags, o); },
+        [&](hub_core& hub, io::options& o) {
+            openssl::look_again(hub);
+            return io::accept4(fd, peer, peer_size, flags, o);
+        },
         [&] { return libc.accept4(fd, peer, peer_size, flags); });
 }
 
 int connect(int fd, const struct sockaddr* to, socklen_t to_size) noexcept {
     return call(
         tendril_shim_index_connect,
-        [&](hub_core&, io::options& o) { return io::connect(fd, to, to_size, o); },
+        [&](hub_core& hub, io::options& o) {
+            openssl::look_again(hub);
+            return io::connect(fd, to, to_size, o);
+        },
         [&] { return libc.connect(fd, to, to_size); });
 }
 

@@ -31,7 +31,8 @@ BELOW = {
     "tools": ["shims"],
 }
 # Public headers that every layer may include: words without behaviour, and what a hub is handed.
-VOCABULARY = ("tendril/export.hpp", "tendril/version.hpp", "tendril/error.hpp", "tendril/detail/")
+VOCABULARY = ("tendril/export.hpp", "tendril/version.hpp", "tendril/error.hpp", "tendril/thread_state.hpp",
+              "tendril/detail/")
 # Who may see a foreign interface.
 FOREIGN = {
     r"boost/": {"lib/fiber"},
