@@ -8,6 +8,7 @@
 #include "tools/elf_check.hpp"
 
 #include <cerrno>
+#include <charconv>
 #include <climits>
 #include <cstdio>
 #include <cstdlib>
@@ -15,6 +16,7 @@
 #include <exception>
 #include <getopt.h>
 #include <string>
+#include <system_error>
 #include <unistd.h>
 
 namespace {
@@ -38,6 +40,8 @@ constexpr char usage[] =
     "  --stats=FILE            write statistics as JSON at exit; %p in FILE is the\n"
     "                          process id. A process that ends by _exit, a signal or\n"
     "                          exec writes none.\n"
+    "  --blocked=MS            report calls that keep a thread from its hub for that\n"
+    "                          many milliseconds, once per call site\n"
     "  --deny=FILE,...         calls from these libraries go to libc; in the names\n"
     "                          (without folders) * stands for any text\n"
     "\n"
@@ -107,6 +111,17 @@ void set_denied(const char* value) {
     set("TENDRIL_DENY", value);
 }
 
+void set_blocked(const char* value) {
+    int milliseconds = 0;
+    const char* const end = value + std::strlen(value);
+    const auto [rest, error] = std::from_chars(value, end, milliseconds);
+    if (error != std::errc() || rest != end || milliseconds < 0) {
+        fail(usage_error, "--blocked: '" + std::string(value) +
+                              "' is not valid: a number of milliseconds, from 0 to 2147483647");
+    }
+    set("TENDRIL_BLOCKED", value);
+}
+
 /// Absolute: the program may change its directory before it ends.
 void set_statistics(const char* value) {
     if (*value == '\0') {
@@ -150,10 +165,13 @@ void preload(const std::string& library) {
 }
 
 int run(int argc, char** argv) {
-    static const option options[] = {
-        {"shim", required_argument, nullptr, 's'},  {"engage", required_argument, nullptr, 'e'},
-        {"stats", required_argument, nullptr, 't'}, {"deny", required_argument, nullptr, 'd'},
-        {"help", no_argument, nullptr, 'h'},        {nullptr, 0, nullptr, 0}};
+    static const option options[] = {{"shim", required_argument, nullptr, 's'},
+                                     {"engage", required_argument, nullptr, 'e'},
+                                     {"stats", required_argument, nullptr, 't'},
+                                     {"deny", required_argument, nullptr, 'd'},
+                                     {"blocked", required_argument, nullptr, 'b'},
+                                     {"help", no_argument, nullptr, 'h'},
+                                     {nullptr, 0, nullptr, 0}};
     set("TENDRIL_ENGAGE", "main");
     // The '+' leaves the program's own options alone.
     for (int option; (option = ::getopt_long(argc, argv, "+h", options, nullptr)) != -1;) {
@@ -166,6 +184,9 @@ int run(int argc, char** argv) {
             break;
         case 't':
             set_statistics(optarg);
+            break;
+        case 'b':
+            set_blocked(optarg);
             break;
         case 'd':
             set_denied(optarg);

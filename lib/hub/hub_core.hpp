@@ -191,6 +191,18 @@ public:
     /// already.
     bool keep_per_fiber(const thread_state& state);
 
+    // --- for another thread that watches this one (outside.cpp) ----------------------------------
+    struct glimpse {
+        std::uint64_t id = 0; ///< 0: a flow that no fiber of ours is
+        const void* spawned_at = nullptr;
+        char name[48] = {};
+    };
+    /// Changes whenever the thread comes back to the hub.
+    std::uint64_t progress() const noexcept;
+    /// There is nothing to do for it, so it waits as it should.
+    bool is_sleeping() const noexcept { return sleeping_.load(std::memory_order_acquire); }
+    glimpse glimpse_of_running() const noexcept;
+
     // --- for the layers above --------------------------------------------------------------------
     reactor& poller() noexcept { return *reactor_; }
     time_point now() noexcept { return reactor_->now(); }

@@ -23,6 +23,9 @@ struct task_access {
     static void fail(task& t, std::exception_ptr why) noexcept; ///< instead of run()
     static void complete(task& t) noexcept; ///< wakes the joiners; the caller then releases
     static const char* name(const task& t) noexcept { return t.name_ != nullptr ? t.name_ : ""; }
+    /// For who may not read the task itself (outside.cpp).
+    static const void* id_address(const task& t) noexcept { return &t.id_; }
+    static const void* name_address(const task& t) noexcept { return &t.name_; }
     static void set_record(task& t, fiber_record& r) noexcept {
         t.where_.store(&r, std::memory_order_release);
     }

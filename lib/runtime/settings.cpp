@@ -56,6 +56,7 @@ const runtime_settings& settings() {
     static const runtime_settings read = [] {
         runtime_settings s;
         read_milliseconds("TENDRIL_EXIT_GRACE_MS", s.exit_grace);
+        read_milliseconds("TENDRIL_BLOCKED", s.blocked);
         read_guard("TENDRIL_GUARD", s.guard);
         return s;
     }();

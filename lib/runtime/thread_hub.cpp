@@ -5,6 +5,7 @@
 #include "hub/hub_core.hpp"
 #include "offload/worker_pool.hpp"
 #include "reactor/epoll.hpp"
+#include "runtime/blocked.hpp"
 #include "runtime/settings.hpp"
 #include "runtime/terminate.hpp"
 
@@ -66,7 +67,8 @@ bool is_alone() noexcept {
 #else
     constexpr std::size_t quiet = 1;
 #endif
-    return tasks.st_nlink - 2 <= quiet + idle && worker_pool::activity() == before &&
+    const std::size_t watchers = watches_for_blocked_hubs() ? 1 : 0;
+    return tasks.st_nlink - 2 <= quiet + idle + watchers && worker_pool::activity() == before &&
            worker_pool::idle_threads() == idle;
 }
 
@@ -98,6 +100,7 @@ void keep_for_others(hub_core& hub) {
 
 void give_back(hub_core& hub) {
     hub_ends(hub);
+    unwatch_hub(hub);
     const time_point begin = hub.now();
     const time_point::duration grace = settings().exit_grace;
     const std::size_t abandoned = hub.detach_thread(begin + grace, begin + grace / 2);
@@ -191,6 +194,7 @@ hub_core& make_thread_hub() {
             hub.look_for_deadlocks(&is_alone);
         }
         hub_began(hub);
+        watch_hub(hub, settings().blocked);
     } catch (...) {
         if (hub_core::current_or_null() == &hub) {
             hub.detach_thread(time_point::min());

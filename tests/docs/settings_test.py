@@ -33,6 +33,7 @@ READERS = {
     "TENDRIL_DENY": (SHIMMED, ["/lib/libfoo.so", "libfoo.so,", ","], ["names of files", "commas"], 2),
     "TENDRIL_STATS": (SHIMMED, ["/no/where", "/"], ["file that can be written"], 0),
     "TENDRIL_DEBUG": (SHIMMED, ["loud", "2", "yes"], ["0", "1"], 2),
+    "TENDRIL_BLOCKED": (HUB, ["soon", "-1", "1s", "2147483648"], ["0", "2147483647"], 0),
     "TENDRIL_GUARD": (HUB, ["steel", "kernel "], ["kernel", "mprotect", "canary"], 0),
     "TENDRIL_EXIT_GRACE_MS": (HUB, ["soon", "-1", "1s", "2147483648"], ["0", "2147483647"], 0),
     "TENDRIL_RESOLVER": (LOOKUP, ["pigeon", "Ares"], ["ares", "thread", "block"], 1),

@@ -1,0 +1,255 @@
+// SPDX-License-Identifier: BSL-1.0
+#include "runtime/blocked.hpp"
+
+#include "hub/hub_core.hpp"
+#include "runtime/where_blocked.hpp"
+#include "sys/calls.hpp"
+#include "sys/own_fds.hpp"
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <cstdio>
+#include <cstring>
+#include <mutex>
+#include <pthread.h>
+#include <signal.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+#include <vector>
+
+namespace tendril::detail {
+
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::nanoseconds;
+
+constexpr std::size_t reports_at_most = 256;
+
+nanoseconds read_clock(clockid_t clock) noexcept {
+    timespec t{};
+    ::clock_gettime(clock, &t);
+    return std::chrono::seconds(t.tv_sec) + nanoseconds(t.tv_nsec);
+}
+
+/// A thread and its hub. `since` it has not come back.
+struct watched {
+    hub_core* hub = nullptr;
+    int state_fd = -1; ///< /proc/…/syscall; -1: this kernel does not tell
+    clockid_t cpu_clock{};
+    std::uint64_t progress = 0;
+    nanoseconds since{};
+    nanoseconds cpu_before{};
+    bool is_reported = false;
+};
+
+/// No static destructor: it goes on while the process exits. The mutex is held over forks.
+struct watch {
+    std::mutex mutex;
+    std::vector<watched> all;
+    std::vector<const void*> sites; ///< that were reported; the watching thread's own
+    milliseconds limit{0};
+    std::atomic<bool> begun{false};
+    std::atomic<bool> runs{false};
+};
+union undying_watch {
+    watch state;
+    constexpr undying_watch()
+        : state() {}
+    ~undying_watch() {}
+};
+constinit undying_watch process_watch;
+watch& all_watched() noexcept {
+    return process_watch.state;
+}
+
+void write_report(const hub_core& hub, milliseconds blocked, const std::string& what) {
+    const hub_core::glimpse who = hub.glimpse_of_running();
+    std::array<char, 1024> line{};
+    std::array<char, 80> name{"the main fiber"};
+    if (who.id != 0) {
+        std::snprintf(name.data(), name.size(),
+                      who.name[0] != '\0' ? "fiber #%llu \"%s\"" : "fiber #%llu",
+                      static_cast<unsigned long long>(who.id), who.name);
+    }
+    const int size = std::snprintf(
+        line.data(), line.size(), "tendril: a hub has been blocked for %lld ms by %s: %s\n",
+        static_cast<long long>(blocked.count()), name.data(), what.c_str());
+    const auto shown = std::min(static_cast<std::size_t>(std::max(size, 0)), line.size() - 1);
+    static_cast<void>(sys::real.write(STDERR_FILENO, line.data(), shown));
+}
+
+/// Whether nothing is left to look for in this wait. Without the mutex: it asks the loader, whose
+/// lock the thread may hold that it looks at, and writing may take long.
+bool examine(watch& w, const watched& e, nanoseconds now) {
+    const nanoseconds blocked = now - e.since;
+    where_blocked where = find_where_blocked(e.state_fd);
+    if (e.hub->progress() != e.progress || e.hub->is_sleeping()) {
+        return false; // it has come back meanwhile: what was read may be of different moments
+    }
+    if (where.what == where_blocked::on_cpu) {
+        if (read_clock(e.cpu_clock) - e.cpu_before < blocked / 2) {
+            return false; // others have its CPU
+        }
+        const hub_core::glimpse who = e.hub->glimpse_of_running();
+        where.site = who.spawned_at != nullptr ? who.spawned_at : e.hub;
+        where.text = "computing";
+        if (who.spawned_at != nullptr) {
+            where.text += ", in a fiber that was spawned at " + describe_code(who.spawned_at);
+        }
+    }
+    const bool is_known = std::find(w.sites.begin(), w.sites.end(), where.site) != w.sites.end();
+    if (where.what != where_blocked::in_library && !is_known && w.sites.size() < reports_at_most) {
+        w.sites.push_back(where.site);
+        write_report(*e.hub, std::chrono::duration_cast<milliseconds>(blocked), where.text);
+    }
+    return true;
+}
+
+/// Whether it is time to examine it.
+bool is_due(const watch& w, watched& e, nanoseconds now) noexcept {
+    const std::uint64_t progress = e.hub->progress();
+    if (progress != e.progress || e.hub->is_sleeping()) {
+        e.progress = progress;
+        e.since = now;
+        e.cpu_before = read_clock(e.cpu_clock);
+        e.is_reported = false;
+    }
+    return !e.is_reported && now - e.since >= w.limit;
+}
+
+void collect_due(watch& w, nanoseconds now, bool was_stopped, std::vector<watched>& due) {
+    const std::lock_guard lock(w.mutex);
+    due.clear();
+    for (watched& e : w.all) {
+        if (was_stopped) { // so that the others probably were, too
+            e.since = now;
+            e.cpu_before = read_clock(e.cpu_clock);
+        }
+        if (is_due(w, e, now)) {
+            due.push_back(e);
+        }
+    }
+}
+
+void mark_reported(watch& w, const watched& reported) noexcept {
+    const std::lock_guard lock(w.mutex);
+    for (watched& e : w.all) {
+        e.is_reported |= e.hub == reported.hub && e.progress == reported.progress;
+    }
+}
+
+void* watch_all(void*) noexcept {
+    pthread_setname_np(pthread_self(), "tendril-blocked");
+    watch& w = all_watched();
+    const nanoseconds tick = std::max<nanoseconds>(w.limit / 4, milliseconds(1));
+    const timespec pause = {static_cast<time_t>(tick.count() / 1'000'000'000),
+                            static_cast<long>(tick.count() % 1'000'000'000)};
+    std::vector<watched> due;
+    for (nanoseconds last = read_clock(CLOCK_MONOTONIC);;) {
+        sys::real.clock_nanosleep(CLOCK_MONOTONIC, 0, &pause, nullptr);
+        const nanoseconds now = read_clock(CLOCK_MONOTONIC);
+        try {
+            collect_due(w, now, now - last > tick + w.limit, due);
+            for (const watched& e : due) {
+                if (examine(w, e, now)) {
+                    mark_reported(w, e);
+                }
+            }
+        } catch (const std::bad_alloc&) { // later, then
+        }
+        last = now;
+    }
+}
+
+void lock_over_fork() {
+    all_watched().mutex.lock();
+}
+void unlock_in_parent() {
+    all_watched().mutex.unlock();
+}
+void forget_in_child() {
+    watch& w = all_watched();
+    for (const watched& e : w.all) {
+        if (e.state_fd >= 0) {
+            sys::close_own(e.state_fd); // it tells of the parent's thread
+        }
+    }
+    w.all.clear();
+    w.runs = false;
+    w.mutex.unlock();
+}
+
+/// Once per process.
+bool begin(watch& w, milliseconds at_most) noexcept {
+    w.begun = true;
+    w.limit = at_most;
+    char probe = 1;
+    if (!can_see_threads(&probe) ||
+        pthread_atfork(lock_over_fork, unlock_in_parent, forget_in_child) != 0) {
+        return false;
+    }
+    sigset_t everything;
+    sigset_t before;
+    sigfillset(&everything);
+    pthread_sigmask(SIG_SETMASK, &everything, &before);
+    pthread_t id{};
+    w.runs = pthread_create(&id, nullptr, &watch_all, nullptr) == 0 && pthread_detach(id) == 0;
+    pthread_sigmask(SIG_SETMASK, &before, nullptr);
+    return w.runs;
+}
+
+} // namespace
+
+void watch_hub(hub_core& hub, milliseconds at_most) noexcept {
+    if (at_most.count() == 0) {
+        return;
+    }
+    watch& w = all_watched();
+    const std::lock_guard lock(w.mutex);
+    if (!w.begun && !begin(w, at_most)) {
+        std::fprintf(stderr,
+                     "tendril: TENDRIL_BLOCKED: this system does not let threads be watched\n");
+    }
+    if (!w.runs) {
+        return;
+    }
+    watched e;
+    e.hub = &hub;
+    e.since = read_clock(CLOCK_MONOTONIC);
+    std::array<char, 64> path{};
+    std::snprintf(path.data(), path.size(), "/proc/self/task/%ld/syscall", ::syscall(SYS_gettid));
+    e.state_fd = sys::adopt(sys::real.openat(AT_FDCWD, path.data(), O_RDONLY | O_CLOEXEC));
+    pthread_getcpuclockid(pthread_self(), &e.cpu_clock);
+    try {
+        w.all.push_back(e);
+    } catch (const std::bad_alloc&) { // then it is not watched
+        if (e.state_fd >= 0) {
+            sys::close_own(e.state_fd);
+        }
+    }
+}
+
+void unwatch_hub(hub_core& hub) noexcept {
+    watch& w = all_watched();
+    if (!w.begun) {
+        return;
+    }
+    const std::lock_guard lock(w.mutex);
+    const auto found =
+        std::find_if(w.all.begin(), w.all.end(), [&](const watched& e) { return e.hub == &hub; });
+    if (found != w.all.end()) {
+        if (found->state_fd >= 0) {
+            sys::close_own(found->state_fd);
+        }
+        w.all.erase(found);
+    }
+}
+
+bool watches_for_blocked_hubs() noexcept {
+    return all_watched().runs;
+}
+
+} // namespace tendril::detail
