@@ -11,6 +11,12 @@ target_compile_options(
     tendril_shim_objects PRIVATE -Os -fno-exceptions -fno-rtti -fno-threadsafe-statics
                                  -ftls-model=initial-exec -U_FORTIFY_SOURCE)
 target_link_libraries(tendril_shim_objects PRIVATE tendril_warnings)
+# Functions that end in a jump are not on the stack when anything is thrown, so they need no entry in
+# the tables for unwinding, which would be a fifth of the library.
+set_source_files_properties(
+    shims/entry/entries.cpp shims/entry/originals.cpp shims/entry/tables.cpp
+    PROPERTIES COMPILE_OPTIONS "$<$<CXX_COMPILER_ID:GNU>:-fexceptions;-fno-unwind-tables;\
+-fno-asynchronous-unwind-tables;-fno-dwarf2-cfi-asm>")
 
 add_library(tendril_shim SHARED $<TARGET_OBJECTS:tendril_shim_objects>)
 set_target_properties(

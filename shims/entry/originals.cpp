@@ -39,15 +39,20 @@ struct missing<Result (*)(Arguments..., ...)> {
     }
 };
 
-template <typename Function>
-Function look_up(const char* name) noexcept {
+void* look_up(const char* name, void* missing) noexcept {
     const int saved = errno;
     ++nested;
     // dlsym gives the default version, which is the one that today's linker would bind.
     void* const found = nested > nested_at_most ? nullptr : dlsym(RTLD_NEXT, name);
     --nested;
     errno = saved;
-    return found != nullptr ? reinterpret_cast<Function>(found) : &missing<Function>::call;
+    return found != nullptr ? found : missing;
+}
+
+template <typename Function>
+Function look_up(const char* name) noexcept {
+    return reinterpret_cast<Function>(
+        look_up(name, reinterpret_cast<void*>(&missing<Function>::call)));
 }
 
 } // namespace

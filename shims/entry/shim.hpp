@@ -114,7 +114,7 @@ const tendril_shim_hub* attached() noexcept;
 
 // --- statistics ----------------------------------------------------------------------------------
 inline tendril_shim_counter counters[tendril_shim_functions];
-inline void count_call(std::uint64_t& c) noexcept {
+[[gnu::always_inline]] inline void count_call(std::uint64_t& c) noexcept {
     __atomic_fetch_add(&c, 1, __ATOMIC_RELAXED);
 }
 void begin_statistics() noexcept;
