@@ -246,6 +246,7 @@ TENDRIL_EXPORT int pipe(int* ends); ///< libc's
 TENDRIL_EXPORT int pipe2(int* ends, int flags); ///< libc's
 TENDRIL_EXPORT int fcntl(int fd, int command, ...); ///< libc's
 TENDRIL_EXPORT int ioctl(int fd, unsigned long request, ...); ///< libc's
+TENDRIL_EXPORT locale_t uselocale(locale_t locale); ///< libc's
 TENDRIL_EXPORT char* strerror(int number); ///< libc's
 TENDRIL_EXPORT char* strerror_l(int number, locale_t locale); ///< libc's
 TENDRIL_EXPORT char* strsignal(int number); ///< libc's

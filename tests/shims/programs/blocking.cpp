@@ -2,6 +2,7 @@
 // Blocks its hub in several ways, each until it has been reported: stderr is read back through a
 // pipe by a thread, which then ends the wait.
 
+#include <tendril/real.hpp>
 #include <tendril/tendril.hpp>
 
 #include <atomic>
