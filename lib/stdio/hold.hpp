@@ -4,9 +4,11 @@
 #include "base/single_threaded.hpp"
 #include "hub/hub_core.hpp"
 #include "io/operations.hpp"
+#include "stdio/scan_stream.hpp"
 
 #include <cstdint>
 #include <cstdio>
+#include <memory>
 
 namespace tendril::detail::stdio {
 
@@ -84,6 +86,12 @@ public:
     static bool enter(hub_core& hub, stream_hold& h) noexcept; ///< false: no memory
     static void remove(hub_core& hub, stream_hold& h) noexcept;
 
+    /// Where a hub's fibers leave what they scan with for the next; null: nobody has waited yet.
+    static std::unique_ptr<scan_stream>* spare(hub_core& hub) noexcept {
+        const auto& slot = hub.extension(extension_slot::stdio);
+        return slot != nullptr ? &static_cast<holds&>(*slot).spare_ : nullptr;
+    }
+
     // In the child of a fork the other fibers do not go on, so nobody else gives theirs back.
     void forked() override { drop_all_but(hub_.running_id()); }
     void ending() noexcept override { drop_all_but(0); }
@@ -95,6 +103,7 @@ private:
 
     hub_core& hub_;
     stream_hold* first_ = nullptr;
+    std::unique_ptr<scan_stream> spare_;
 };
 
 /// Nobody else can be at any FILE, as long as the fiber does not switch.
