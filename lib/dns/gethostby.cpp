@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 #include "dns/caught.hpp"
 #include "dns/digits_dots.hpp"
+#include "dns/h_error.hpp"
 #include "dns/host_lookup.hpp"
 #include "dns/libc_resolver.hpp"
 #include "dns/mode.hpp"
@@ -179,7 +180,7 @@ hostent* with_static_result(Call call) noexcept {
             own.buffer.resize(own.buffer.size() * 2);
         }
         if (h_error != 0) {
-            h_errno = h_error;
+            set_h_errno(hub, h_error);
         }
         return result;
     } catch (const std::exception& e) {

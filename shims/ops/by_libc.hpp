@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
 
+#include "dns/h_error.hpp"
 #include "hub/foreign_call.hpp"
 #include "io/file.hpp"
 #include "shims/ops/call.hpp"
@@ -31,7 +32,7 @@ auto by_libc(hub_core& hub, const char* what, io::options& o, Call call) noexcep
         return outcome{result, errno, h_errno};
     });
     errno = out.error;
-    h_errno = out.h_error;
+    dns::set_h_errno(hub, out.h_error);
     return out.result;
 }
 

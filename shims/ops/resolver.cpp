@@ -2,6 +2,7 @@
 //
 // resolver(3): questions of a program's own, for records that <netdb.h> knows nothing of. libc asks
 // them, on a worker thread, with a copy of all that they need, so a wait can be given up.
+#include "dns/h_error.hpp"
 #include "hub/foreign_call.hpp"
 #include "offload/offload.hpp"
 #include "shims/ops/call.hpp"
@@ -59,7 +60,8 @@ int blocking(Original original) noexcept {
 }
 
 template <typename Ask>
-int in_hub(res_state state, u_char* answer, int room, Ask ask, io::options& o) noexcept {
+int in_hub(hub_core& hub, res_state state, u_char* answer, int room, Ask ask,
+           io::options& o) noexcept {
     try {
         const auto size = static_cast<std::size_t>(std::max(room, 0));
         auto made = std::make_shared<question<Ask>>(
@@ -69,18 +71,18 @@ int in_hub(res_state state, u_char* answer, int room, Ask ask, io::options& o) n
                                            {wait_kind::dns, "resolver(3)"});
         if (end != wake::ready) { // it may still be under way: nothing in it is ours
             errno = ECANCELED;
-            h_errno = state->res_h_errno = TRY_AGAIN;
+            dns::set_h_errno(hub, state->res_h_errno = TRY_AGAIN);
             return -1;
         }
         // Programs look at the answer also when the question failed.
         std::copy(q->answer.begin(), q->answer.end(), answer);
         errno = q->error;
-        h_errno = q->h_error;
+        dns::set_h_errno(hub, q->h_error);
         state->res_h_errno = q->state_error;
         return q->result;
     } catch (const std::bad_alloc&) {
         errno = ENOMEM;
-        h_errno = NETDB_INTERNAL;
+        dns::set_h_errno(hub, NETDB_INTERNAL);
         return -1;
     }
 }
@@ -94,7 +96,7 @@ int serve_question(tendril_shim_index index, res_state state, u_char* answer, in
         [&](hub_core& hub, io::options& o) {
             return hub.has_nothing_else() || answer == nullptr
                        ? blocking(original)
-                       : in_hub(state != nullptr ? state : &_res, answer, room, ask, o);
+                       : in_hub(hub, state != nullptr ? state : &_res, answer, room, ask, o);
         },
         original);
 }

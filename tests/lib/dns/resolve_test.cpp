@@ -202,6 +202,23 @@ TEST_F(resolve, each_fiber_has_its_own_static_hostent) {
     EXPECT_EQ(HOST_NOT_FOUND, h_errno);
 }
 
+TEST_F(resolve, each_fiber_has_its_own_h_errno) {
+    const auto look = [](const char* name) {
+        netdb::options o;
+        return netdb::gethostbyname(name, o);
+    };
+    EXPECT_EQ(nullptr, look("nx.test"));
+    tendril::spawn([&] {
+        EXPECT_EQ(0, h_errno) << "another fiber's";
+        EXPECT_EQ(nullptr, look("1.2.0.192.in-addr.arpa")); // which has no address
+        EXPECT_EQ(NO_DATA, h_errno);
+        tendril::spawn([] { EXPECT_EQ(0, h_errno); }).join();
+        EXPECT_EQ(NO_DATA, h_errno);
+    }).join();
+    EXPECT_EQ(HOST_NOT_FOUND, h_errno);
+    EXPECT_NE(nullptr, look("hosted.test"));
+}
+
 TEST_F(resolve, a_source_that_only_libc_has_is_asked_on_a_thread) {
     write("nsswitch.conf", "hosts: nosuchmodule files dns\n");
     use_server("");
