@@ -178,8 +178,8 @@ REAL_TAIL = """
 # What the types of the parameters need, but <sys/epoll.h>, which is Linux's alone.
 REAL_INCLUDES = ("aio.h", "grp.h", "locale.h", "mqueue.h", "netdb.h", "netinet/in.h", "poll.h", "pwd.h", "resolv.h",
                  "shadow.h", "signal.h", "spawn.h", "stdarg.h", "stddef.h", "stdio.h", "sys/resource.h",
-                 "sys/select.h", "sys/sem.h", "sys/socket.h", "sys/time.h", "sys/types.h", "sys/uio.h", "sys/wait.h",
-                 "termios.h", "threads.h", "time.h")
+                 "sys/select.h", "sys/sem.h", "sys/socket.h", "sys/stat.h", "sys/time.h", "sys/types.h", "sys/uio.h",
+                 "sys/wait.h", "termios.h", "threads.h", "time.h")
 
 
 def real_header():

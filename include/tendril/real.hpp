@@ -24,6 +24,7 @@
 #include <sys/select.h>
 #include <sys/sem.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/time.h>
 #include <sys/types.h>
 #include <sys/uio.h>
@@ -240,6 +241,7 @@ TENDRIL_EXPORT int dup3(int from, int to, int flags); ///< libc's
 TENDRIL_EXPORT int close_range(unsigned int first, unsigned int last, int flags); ///< libc's
 TENDRIL_EXPORT void closefrom(int first); ///< libc's
 TENDRIL_EXPORT int dup(int fd); ///< libc's
+TENDRIL_EXPORT int fstat(int fd, struct stat* status); ///< libc's
 TENDRIL_EXPORT int socket(int domain, int type, int protocol); ///< libc's
 TENDRIL_EXPORT int socketpair(int domain, int type, int protocol, int* ends); ///< libc's
 TENDRIL_EXPORT int pipe(int* ends); ///< libc's

@@ -93,7 +93,7 @@ std::string read_config_file(const std::string& path, file_identity& identity) {
     const closed_at_the_end guard{fd};
     // The identity comes first: a change while reading is then noticed at the next look.
     struct stat st;
-    if (::fstat(fd, &st) == 0) {
+    if (sys::real.fstat(fd, &st) == 0) {
         identity = file_identity::of(st);
     }
     char buffer[4096];

@@ -30,7 +30,7 @@ fd_kind ask_kind(int fd) noexcept {
             return fd_kind::unknown;
         }
         struct stat status {};
-        if (::fstat(fd, &status) == 0 &&
+        if (sys::real.fstat(fd, &status) == 0 &&
             (S_ISREG(status.st_mode) || S_ISDIR(status.st_mode) || S_ISBLK(status.st_mode))) {
             return fd_kind::file;
         }

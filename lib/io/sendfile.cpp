@@ -134,7 +134,7 @@ ssize_t sendfile(int out, int in, off_t* offset, std::size_t count, int flags,
     const int out_flags = sys::real.fcntl(out, F_GETFL);
     const off_t position = ::lseek(in, 0, SEEK_CUR);
     // Bad fds, and what has no position, are the kernel's business.
-    if (count == 0 || out_flags < 0 || position < 0 || ::fstat(out, &status) != 0 ||
+    if (count == 0 || out_flags < 0 || position < 0 || sys::real.fstat(out, &status) != 0 ||
         !may_wait(status)) {
         return attempt(out, in, offset, count, flags);
     }

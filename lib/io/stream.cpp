@@ -26,7 +26,7 @@ bool is_ready(int fd, short events) noexcept {
 /// How much of a blocking write surely finds room when poll says writable.
 std::size_t safe_write(int fd) noexcept {
     struct stat status {};
-    const bool is_pipe = ::fstat(fd, &status) == 0 && S_ISFIFO(status.st_mode);
+    const bool is_pipe = sys::real.fstat(fd, &status) == 0 && S_ISFIFO(status.st_mode);
     return is_pipe ? PIPE_BUF : SSIZE_MAX; // pipe(7); also keeps small writes atomic
 }
 

@@ -14,6 +14,7 @@
 #include <sys/select.h>
 #include <sys/sendfile.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -34,7 +35,7 @@ namespace tendril::sys {
     X(epoll_create1) X(epoll_ctl) X(epoll_wait) X(epoll_pwait) X(epoll_pwait2)                      \
     X(nanosleep) X(clock_nanosleep) X(getaddrinfo) X(freeaddrinfo) X(getnameinfo) \
     X(gethostbyname2_r) X(gethostbyaddr_r) X(wait4) X(waitid) X(posix_spawn) X(sigaction)         \
-    X(openat) X(fsync) X(fdatasync) X(syncfs) X(sync) X(flock)                                      \
+    X(fstat) X(openat) X(fsync) X(fdatasync) X(syncfs) X(sync) X(flock)                                      \
     X(ftrylockfile) X(funlockfile) X(fread_unlocked) X(fwrite_unlocked) X(fflush_unlocked)          \
     X(__overflow) X(setvbuf) X(fclose)
 // clang-format on

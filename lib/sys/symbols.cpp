@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
 #include "sys/symbols.hpp"
 
+#include "sys/calls.hpp"
+
 #include <array>
 #include <cstdint>
 #include <cstdio>
@@ -28,7 +30,7 @@ public:
             return;
         }
         struct stat status {};
-        if (::fstat(fd, &status) == 0 && status.st_size > 0) {
+        if (real.fstat(fd, &status) == 0 && status.st_size > 0) {
             size_ = static_cast<std::size_t>(status.st_size);
             void* const at = ::mmap(nullptr, size_, PROT_READ, MAP_PRIVATE, fd, 0);
             data_ = at != MAP_FAILED ? static_cast<const char*>(at) : nullptr;

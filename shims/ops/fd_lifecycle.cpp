@@ -185,6 +185,12 @@ int dup(int fd) noexcept {
         [&] { return libc.dup(fd); });
 }
 
+int fstat(int fd, struct stat* status) noexcept {
+    const auto look = [&] { return sys::is_own(fd) ? as_libc(-EBADF) : libc.fstat(fd, status); };
+    return serve(
+        tendril_shim_index_fstat, [&](hub_core&, io::options&) { return look(); }, look);
+}
+
 int socket(int domain, int type, int protocol) noexcept {
     return call(
         tendril_shim_index_socket,

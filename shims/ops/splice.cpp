@@ -22,7 +22,7 @@ constexpr std::size_t piece = std::size_t{16} << 20;
 
 bool is_pipe(int fd) noexcept {
     struct stat status {};
-    return ::fstat(fd, &status) == 0 && S_ISFIFO(status.st_mode);
+    return libc.fstat(fd, &status) == 0 && S_ISFIFO(status.st_mode);
 }
 
 bool has_nonblock(int fd) noexcept {

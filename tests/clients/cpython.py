@@ -4,10 +4,8 @@
 
   cpython.py [--quick] [MODULE...]
 
-Needs Debian's libpython3.11-testsuite, and TENDRIL_TEST_TOOL: the path of bin/tendril. The differences that
-are known are listed below with their reasons; any other one, and one that is gone, fails."""
+Needs Debian's libpython3.11-testsuite, and TENDRIL_TEST_TOOL: the path of bin/tendril."""
 
-import concurrent.futures
 import glob
 import json
 import os
@@ -28,16 +26,9 @@ QUICK = ("test_select", "test_poll", "test_epoll", "test_selectors", "test_socke
          "test_socket")
 QUICK_WITHOUT = ("PollTests.test_poll2", "NetworkConnectionBehaviour")
 STALL = 120  # seconds without any test's beginning or end: it hangs
-KNOWN_STALL = 10  # for those of which that is known
 
 # They need a hypervisor's sockets, and hang without the shim too on machines whose hypervisor has them half.
 NOT_RUN = ("VSOCK",)
-
-# Test: what it does under the shim, and why.
-KNOWN = {
-    "test_subprocess.POSIXProcessTestCase.test_pass_fds_redirected":
-        ("failure", "the child, engaged too, lists all fds that are open, and its hub's are among them"),
-}
 
 # Runs in the tested Python: each line it writes is [what, test], as it happens.
 RUNNER = """
@@ -166,10 +157,6 @@ def run_module(module, engaged, without):
         without.append(run.running)
 
 
-def known_of(module):
-    return {f"test.{test}": known for test, known in KNOWN.items() if test.split(".")[0] == module}
-
-
 def both(function):
     """What function(engaged) returns without the shim and with it, at the same time: most tests wait most of
     the time."""
@@ -183,36 +170,24 @@ def both(function):
     return results[False], results[True]
 
 
-def difference(test, plain, shimmed, known):
+def difference(test, plain, shimmed):
     got, expected = shimmed.get(test, "not run"), plain.get(test, "not run")
-    if test in known:
-        return None if got == known[test][0] else f"{test}: {got} under the shim, where {known[test][0]} is known"
     return None if got == expected else f"{test}: {got} under the shim, {expected} without"
 
 
 def compare(module, quick=False):
-    """Lines that say what differs and is not known to, or is known to and does not; the number of tests, and of
-    waits in the hub."""
-    known = known_of(module)
-    hanging = [test for test, (outcome, _) in known.items() if outcome == "hangs"]
+    """Lines that say what differs, the number of tests, and of waits in the hub."""
     without = [*NOT_RUN, *(QUICK_WITHOUT if quick else ())]
-    (plain, _, _), (shimmed, waits, text) = both(
-        lambda engaged: run_module(module, engaged, without + (hanging if engaged else [])))
-    if quick:
-        shimmed.update({test: "hangs" for test in hanging})
-    else:
-        with concurrent.futures.ThreadPoolExecutor(len(hanging) or 1) as pool:
-            for run in pool.map(lambda test: Run(module, True, [], KNOWN_STALL, only=test), hanging):
-                shimmed.update(run.outcomes)
+    (plain, _, _), (shimmed, waits, text) = both(lambda engaged: run_module(module, engaged, without))
     wrong = []
     for test in sorted({*plain, *shimmed}):
-        line = difference(test, plain, shimmed, known)
+        line = difference(test, plain, shimmed)
         # Some of these tests measure time; alone, and more than once, a busy machine does no harm to them.
         for _ in range(3):
             if line is None or test not in plain or test not in shimmed:
                 break
             again = both(lambda engaged: Run(module, engaged, [], only=test))
-            line = difference(test, again[0].outcomes, again[1].outcomes, known)
+            line = difference(test, again[0].outcomes, again[1].outcomes)
             text = again[1].text
         if line is not None:
             wrong += [line, *text[-3000:].splitlines()]
@@ -223,13 +198,15 @@ def compare(module, quick=False):
 
 def main(arguments):
     quick = "--quick" in arguments
+    if "TENDRIL_TEST_TOOL" not in os.environ:
+        sys.exit("TENDRIL_TEST_TOOL is not set: the path of bin/tendril")
     modules = [each for each in arguments if each != "--quick"] or (QUICK if quick else MODULES)
     differences = 0
     for module in modules:
         start = time.monotonic()
         wrong, count, waits = compare(module, quick)
-        print(f"{module}: {count} tests, {waits} waits in the hub, {len(known_of(module))} known differences, "
-              f"{'others:' if wrong else 'no other'} ({time.monotonic() - start:.0f} s)", flush=True)
+        print(f"{module}: {count} tests, {waits} waits in the hub, "
+              f"{'differences:' if wrong else 'no difference'} ({time.monotonic() - start:.0f} s)", flush=True)
         print("".join(f"  {line}\n" for line in wrong), end="", flush=True)
         differences += len(wrong)
     return 1 if differences else 0

@@ -8,6 +8,7 @@
 #include <gtest/gtest.h>
 
 #include <cerrno>
+#include <chrono>
 #include <csignal>
 #include <cstdlib>
 #include <dirent.h>
@@ -18,6 +19,7 @@
 #include <string>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <thread>
@@ -43,15 +45,18 @@ void one_by_one() {
         close(fd);
     }
 }
-void those_that_are_listed() {
+std::vector<int> listed() {
     DIR* const folder = opendir("/proc/self/fd");
-    ASSERT_NE(folder, nullptr);
+    EXPECT_NE(folder, nullptr);
     std::vector<int> found;
     while (const dirent* each = readdir(folder)) {
         found.push_back(std::atoi(each->d_name));
     }
     closedir(folder);
-    for (const int fd : found) {
+    return found;
+}
+void those_that_are_listed() {
+    for (const int fd : listed()) {
         if (fd >= first) {
             close(fd);
         }
@@ -196,6 +201,24 @@ TEST_P(sweeping, by_a_thread_without_a_hub) {
     EXPECT_EQ(sleeper.get(), 0);
     EXPECT_EQ(reader.get(), EBADF);
     all_goes_on();
+}
+
+TEST(own_fds, are_not_open_to_the_program) {
+    spawn([] { this_fiber::sleep_for(std::chrono::milliseconds(1)); }).join();
+    int hubs = 0;
+    for (const int fd : listed()) {
+        char target[64] = {};
+        const std::string link = "/proc/self/fd/" + std::to_string(fd);
+        if (readlink(link.c_str(), target, sizeof target - 1) > 0 &&
+            std::string(target) == "anon_inode:[eventpoll]") {
+            ++hubs;
+            struct stat status {};
+            EXPECT_EQ(fstat(fd, &status), -1);
+            EXPECT_EQ(errno, EBADF);
+            std::thread([&] { EXPECT_EQ(fstat(fd, &status), -1); }).join();
+        }
+    }
+    EXPECT_GE(hubs, 1);
 }
 
 INSTANTIATE_TEST_SUITE_P(
