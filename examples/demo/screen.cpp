@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
 #include "screen.hpp"
 
+#include <tendril/real.hpp>
+
 #include <cstdio>
 #include <unistd.h>
 #include <utility>
@@ -31,9 +33,14 @@ void progress_line::update(int done, int known) {
         return;
     }
     const int filled = done * bar_width / known;
-    std::printf("\r%-36s [%.*s%*s] %d of %d\033[K", title_.c_str(), filled,
-                "##############################", bar_width - filled, "", done, known);
-    std::fflush(stdout);
+    char line[160];
+    const int size =
+        std::snprintf(line, sizeof line, "\r%-36s [%.*s%*s] %d of %d\033[K", title_.c_str(), filled,
+                      "##############################", bar_width - filled, "", done, known);
+    // A terminal may let its writers wait, so for fibers a thread of Tendril's would write there;
+    // the demo wants to show that it needs none.
+    tendril::real::fwrite(line, 1, static_cast<std::size_t>(size), stdout);
+    tendril::real::fflush(stdout);
 }
 
 void progress_line::finish(const figures& f) {

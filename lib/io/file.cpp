@@ -70,7 +70,8 @@ int flush(int fd, const char* what, options& o, Call call) noexcept {
 
 bool is_on_disk(int fd) noexcept {
     struct stat status {};
-    return sys::real.fstat(fd, &status) == 0 && (S_ISREG(status.st_mode) || S_ISBLK(status.st_mode));
+    return sys::real.fstat(fd, &status) == 0 &&
+           (S_ISREG(status.st_mode) || S_ISBLK(status.st_mode));
 }
 
 bool is_in_memory(int fd) noexcept {

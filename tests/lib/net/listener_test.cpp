@@ -34,15 +34,23 @@ TEST(Listener, ListensOnEveryAddress) {
 TEST(Listener, KeepsToIpv6IfToldTo) {
     listen_options only;
     only.ipv6_only = true;
-    tcp_listener listener;
-    try {
-        listener = tcp_listener::listen("[::]:0", only);
-    } catch (const std::system_error& e) {
-        GTEST_SKIP() << e.what();
+    int tries = 20; // another process may have that port of IPv4, but not each time
+    for (bool has_both = false; !has_both && tries != 0; --tries) {
+        tcp_listener listener;
+        try {
+            listener = tcp_listener::listen("[::]:0", only);
+        } catch (const std::system_error& e) {
+            GTEST_SKIP() << e.what();
+        }
+        const auto port = listener.local().port();
+        try {
+            const plain_socket same_port("127.0.0.1", port); // would be taken otherwise
+            has_both = same_port.port() == port;
+        } catch (const std::system_error& e) {
+            EXPECT_EQ(e.code().value(), EADDRINUSE) << e.what();
+        }
     }
-    const auto port = listener.local().port();
-    const plain_socket same_port("127.0.0.1", port); // would be taken otherwise
-    EXPECT_EQ(port, same_port.port());
+    EXPECT_NE(tries, 0) << "its port is always taken";
 }
 
 TEST(Listener, SaysWhatIsInUse) {

@@ -17,8 +17,10 @@ macro(check_settings)
     foreach(property IN LISTS settings)
         get_directory_property(${property} ${property})
     endforeach()
+    # prefix_result: FindPkgConfig's, whoever asked it last.
     foreach(name IN LISTS before settings)
-        if(NOT "${${name}}" STREQUAL "${before_${name}}" AND NOT name MATCHES "^CMAKE_MATCH_")
+        if(NOT "${${name}}" STREQUAL "${before_${name}}"
+           AND NOT name MATCHES "^(CMAKE_MATCH_.*|prefix_result)$")
             message(SEND_ERROR "${name} was '${before_${name}}' and is '${${name}}'")
         endif()
     endforeach()
