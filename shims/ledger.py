@@ -161,7 +161,8 @@ inline namespace v1 {
 /// lacks fails with ENOSYS.
 ///
 /// @warning What the hub keeps of fds, handlers and children is not told of what is done here:
-/// `real::close` of an fd that a fiber waits for leaves it waiting.
+/// `real::close` of an fd that a fiber waits for leaves it waiting. What plain popen() or
+/// flockfile() began, plain pclose() or funlockfile() must end.
 namespace real {
 
 // clang-format off

@@ -45,6 +45,8 @@ NOT_REPLACED = {
          "`ether_ntoa` `crypt` `tmpnam`",
          "What they keep is the process's, a hazard to threads as much. Between a call and its use nothing else runs "
          "unless the fiber waits there; else take the `_r` form."),
+        ("`pthread_cancel` `pthread_exit`", "A thread that has a hub must not be cancelled while it waits there, nor exit "
+         "within a fiber: that ends the process (std::terminate). Cancel fibers, and let threads return."),
         ("`dlerror`", "It is the thread's, but nobody waits between `dlopen` and it."),
         ("`setjmp` `longjmp` `makecontext` `swapcontext`", "Within one fiber they are as ever; from one into another, "
          "undefined, as between threads."),

@@ -30,6 +30,11 @@ bool is_libc(const loaded_object& o) {
     return parts.count(name) != 0 || starts_with(name, "ld-linux");
 }
 
+bool is_replaced(const std::string& name) {
+    const call_name* const call = find_call(name);
+    return call != nullptr && call->becomes != fate::bypassing;
+}
+
 bool is_ours(const loaded_object& o) {
     const std::string name = file_name(o.file->path());
     return starts_with(name, "libtendril.so") || starts_with(name, "libtendril_shim.so");
@@ -92,7 +97,7 @@ void look_at_symbols(const loaded_object& object, const std::vector<elf_symbol>&
     for (const elf_symbol& s : symbols) {
         if (s.is_dynamic && s.is_function && !s.is_defined) {
             imports.insert(s.name);
-        } else if (s.is_dynamic && s.is_function && find_call(s.name) != nullptr) {
+        } else if (s.is_dynamic && s.is_function && is_replaced(s.name)) {
             own.insert(s.name);
         } else if (s.is_defined && is_inside_libc(s.name)) {
             pieces.insert(s.name);

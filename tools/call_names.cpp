@@ -53,6 +53,8 @@ table read_table() {
 #define TENDRIL_ALIAS(alias, name, type, parameters, arguments) add_alias(all, #alias, #name);
 #define TENDRIL_VARIADIC_ALIAS(alias, name, type, parameters, arguments, last)                     \
     add_alias(all, #alias, #name);
+#define TENDRIL_FORMATTED(alias, name, type, parameters, arguments, last)                          \
+    add_alias(all, #alias, #name);
 #define TENDRIL_CHECKED(alias, name, type, parameters, arguments, overflow)                        \
     add_alias(all, #alias, #name);
 #include "shims/symbols.def"

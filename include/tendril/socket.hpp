@@ -52,7 +52,8 @@ public:
     void close() noexcept;
 
     /// The fd, still owned by the object, or -1. It has O_NONBLOCK set if Tendril made it, which
-    /// shimmed calls hide from the program.
+    /// shimmed calls hide from the program; calls on threads without a hub see it, and so does the
+    /// flush of stdio's streams at exit: flush those before.
     int native_handle() const noexcept { return fd_; }
     /// The fd, the caller's from now on, or -1.
     int release() noexcept;

@@ -3,6 +3,7 @@
 
 #include "io/operations.hpp"
 #include "sys/calls.hpp"
+#include "sys/own_fds.hpp"
 
 #include <netinet/tcp.h>
 
@@ -29,7 +30,9 @@ void channel_callbacks::socket_state(void* data, ares_socket_t fd, int in, int o
 }
 
 ares_socket_t channel_callbacks::open(int family, int type, int protocol, void* data) {
-    const int fd = sys::real.socket(family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, protocol);
+    // Not the program's: who closes all fds closes those of others, and then we theirs.
+    const int fd =
+        sys::adopt(sys::real.socket(family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, protocol));
     if (fd < 0) {
         static_cast<channel*>(data)->socket_error_ = errno;
         return ARES_SOCKET_BAD;
@@ -44,12 +47,12 @@ ares_socket_t channel_callbacks::open(int family, int type, int protocol, void* 
 }
 
 int channel_callbacks::close(ares_socket_t fd, void* data) {
-    if (static_cast<channel*>(data)->muted_) {
-        return sys::real.close(fd);
+    if (!static_cast<channel*>(data)->muted_) {
+        const auto number = static_cast<unsigned>(fd);
+        io::closing_range(number, number); // wakes the driver if it waits for this one
     }
-    const int result = io::close(fd); // wakes the driver if it waits for this one
-    errno = result < 0 ? -result : errno;
-    return result < 0 ? -1 : 0;
+    sys::close_own(fd);
+    return 0;
 }
 
 int channel_callbacks::connect(ares_socket_t fd, const sockaddr*, ares_socklen_t, void* data) {

@@ -24,6 +24,7 @@
 #include <exception>
 #include <memory>
 #include <new>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -197,8 +198,8 @@ public:
         const void* spawned_at = nullptr;
         char name[48] = {};
     };
-    /// Changes whenever the thread comes back to the hub.
-    std::uint64_t progress() const noexcept;
+    /// Changes whenever the thread comes back to the hub. None: the kernel does not tell.
+    std::optional<std::uint64_t> progress() const noexcept;
     /// There is nothing to do for it, so it waits as it should.
     bool is_sleeping() const noexcept { return sleeping_.load(std::memory_order_acquire); }
     glimpse glimpse_of_running() const noexcept;

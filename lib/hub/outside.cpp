@@ -7,11 +7,13 @@
 
 namespace tendril::detail {
 
-std::uint64_t hub_core::progress() const noexcept {
+std::optional<std::uint64_t> hub_core::progress() const noexcept {
     std::uint64_t switches = 0;
     std::uint64_t polls = 0;
-    sys::copy_memory(&switches, &switches_, sizeof switches);
-    sys::copy_memory(&polls, &counters_.polls, sizeof polls);
+    if (!sys::copy_memory(&switches, &switches_, sizeof switches) ||
+        !sys::copy_memory(&polls, &counters_.polls, sizeof polls)) {
+        return std::nullopt;
+    }
     return switches + polls;
 }
 

@@ -110,9 +110,9 @@ bool examine(watch& w, const watched& e, nanoseconds now) {
 
 /// Whether it is time to examine it.
 bool is_due(const watch& w, watched& e, nanoseconds now) noexcept {
-    const std::uint64_t progress = e.hub->progress();
-    if (progress != e.progress || e.hub->is_sleeping()) {
-        e.progress = progress;
+    const std::optional<std::uint64_t> progress = e.hub->progress();
+    if (!progress || *progress != e.progress || e.hub->is_sleeping()) {
+        e.progress = progress.value_or(0);
         e.since = now;
         e.cpu_before = read_clock(e.cpu_clock);
         e.is_reported = false;

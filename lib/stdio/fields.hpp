@@ -25,6 +25,7 @@ inline constexpr int no_writes = 0x8;
 inline constexpr int eof_seen = 0x10;
 inline constexpr int error_seen = 0x20;
 inline constexpr int linked = 0x80;
+inline constexpr int in_backup = 0x100; ///< what ungetc keeps is being read
 inline constexpr int line_buffered = 0x200;
 inline constexpr int putting = 0x800;
 inline constexpr int appending = 0x1000;
@@ -42,6 +43,11 @@ inline bool is_of_bytes(const FILE* file) noexcept {
     __builtin_memcpy(&functions, reinterpret_cast<const char*>(file) + sizeof(FILE),
                      sizeof functions);
     return functions == _IO_file_jumps && file->_mode <= 0;
+}
+
+/// ungetc has put something aside, also where there was no buffer yet.
+inline bool has_backup(const FILE* file) noexcept {
+    return file->_IO_save_base != nullptr || has(file, flag::in_backup);
 }
 
 inline std::size_t readable(const FILE* file) noexcept {

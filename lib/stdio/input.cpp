@@ -91,7 +91,7 @@ bool refill(stream& s) noexcept {
     if (!leave_put_mode(s)) {
         return false;
     }
-    if (f->_IO_read_ptr == f->_IO_read_end && f->_IO_save_base != nullptr) {
+    if (f->_IO_read_ptr == f->_IO_read_end && has_backup(f)) {
         _IO_free_backup_area(f); // of ungetc; what was read before it comes back
     }
     if (readable(f) != 0) {
@@ -135,7 +135,7 @@ bool read_directly(stream& s, char*& to, std::size_t& size) noexcept {
 }
 
 bool can_read_directly(FILE* f, std::size_t size) noexcept {
-    return f->_IO_buf_base != nullptr && size >= buffer_size(f) && f->_IO_save_base == nullptr &&
+    return f->_IO_buf_base != nullptr && size >= buffer_size(f) && !has_backup(f) &&
            !has(f, flag::putting | flag::no_reads);
 }
 
@@ -161,6 +161,9 @@ std::size_t get_bytes(stream& s, void* to, std::size_t size) noexcept {
             return size - left + sys::real.fread_unlocked(at, 1, left, f);
         }
         waits = true;
+        if (f->_IO_buf_base == nullptr && !has_backup(f)) {
+            _IO_doallocbuf(f); // its size decides how the request is divided
+        }
         if (can_read_directly(f, left) ? !read_directly(s, at, left) : !refill(s)) {
             return size - left;
         }
@@ -261,11 +264,14 @@ ssize_t get_delimited(stream& s, char** to, std::size_t* room, int end) noexcept
         errno = EINVAL;
         return -1;
     }
+    if (has(f, flag::error_seen)) {
+        return -1;
+    }
     if (*to == nullptr || *room == 0) { // glibc takes anything for a pointer to no room
         *to = nullptr;
         *room = 0;
     }
-    if (has(f, flag::error_seen) || !make_room(to, room, 1)) {
+    if (!make_room(to, room, 1)) {
         return -1;
     }
     std::size_t length = 0;
@@ -289,8 +295,11 @@ ssize_t get_delimited(stream& s, char** to, std::size_t* room, int end) noexcept
             break;
         }
     }
+    if (length == 0) {
+        return -1; // the caller's last line stays
+    }
     (*to)[length] = '\0';
-    return length == 0 ? -1 : static_cast<ssize_t>(length);
+    return static_cast<ssize_t>(length);
 }
 
 } // namespace tendril::detail::stdio

@@ -134,7 +134,7 @@ std::size_t put_bytes(stream& s, const void* from, std::size_t size) noexcept {
         left -= n;
     }
     if (!make_room(s)) {
-        return left == 0 ? 0 : size - left;
+        return left == 0 ? taken_but_lost : size - left;
     }
     const std::size_t block = buffer_size(f);
     const std::size_t directly = left - (block >= 128 ? left % block : 0);

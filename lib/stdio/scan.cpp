@@ -31,7 +31,7 @@ ssize_t supply(void* cookie, char* to, std::size_t size) noexcept {
 
 /// As if nothing had been read from it.
 void make_new(FILE* f) noexcept {
-    if (f->_IO_save_base != nullptr) {
+    if (has_backup(f)) {
         _IO_free_backup_area(f);
     }
     f->_IO_read_ptr = f->_IO_read_end;

@@ -81,7 +81,9 @@ using scanner = int (*)(FILE* file, const char* format, va_list list);
 int scan(stream& s, scanner scan, const char* format, va_list list) noexcept;
 
 // --- output --------------------------------------------------------------------------------------
-/// How many bytes were taken.
+/// All bytes were taken, but not written: fwrite calls that a success, as glibc's does.
+inline constexpr std::size_t taken_but_lost = SIZE_MAX;
+/// How many bytes were taken, or that.
 std::size_t put_bytes(stream& s, const void* from, std::size_t size) noexcept;
 int put_char(stream& s, int c) noexcept;
 

@@ -79,6 +79,12 @@ struct asked<Result (*)(Parameters..., ...)> {
     }
 };
 
+/// What ends that which an earlier call began, and that may have been made in a way that is not the
+/// library's own. They know whether it was libc's.
+constexpr bool ends_another(const char* name) {
+    return __builtin_strcmp(name, "pclose") == 0 || __builtin_strcmp(name, "funlockfile") == 0;
+}
+
 } // namespace
 
 // TENDRIL_DENY keeps calls from waiting in a hub, but not from the hub what it must know. Asked in
@@ -92,7 +98,8 @@ struct asked<Result (*)(Parameters..., ...)> {
 #define TENDRIL_DENIABLE_here false
 #define TENDRIL_DENIABLE(name, family, kind)                                                       \
     static constexpr bool tendril_deniable_##name =                                                \
-        TENDRIL_DENIABLE_##kind && tendril::shim::family_##family != tendril::shim::family_always;
+        TENDRIL_DENIABLE_##kind &&                                                                 \
+        tendril::shim::family_##family != tendril::shim::family_always && !ends_another(#name);
 #define TENDRIL_MAY_BE_DENIED(name)                                                                \
     (tendril_deniable_##name && tendril::shim::setting.deny != nullptr &&                          \
      tendril::shim::slot != nullptr)

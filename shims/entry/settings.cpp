@@ -6,6 +6,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <sys/mman.h>
 #include <unistd.h>
 
 namespace tendril::shim {
@@ -25,6 +26,18 @@ const char* value_of(const char* variable) noexcept {
     return value != nullptr && *value != '\0' ? value : nullptr;
 }
 
+/// Programs overwrite their environment when they set their title, as setproctitle(3bsd) does.
+/// Mapped, because malloc may not be ready, or the program's own.
+const char* kept(const char* value) noexcept {
+    if (value == nullptr) {
+        return nullptr;
+    }
+    const size_t size = strlen(value) + 1;
+    void* const copy =
+        mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    return copy != MAP_FAILED ? static_cast<const char*>(memcpy(copy, value, size)) : value;
+}
+
 engagement read_engagement(const char* value) noexcept {
     if (value == nullptr || strcmp(value, "none") == 0) {
         return engagement::none;
@@ -42,7 +55,7 @@ engagement read_engagement(const char* value) noexcept {
 
 void read_settings() noexcept {
     setting.engage = read_engagement(value_of("TENDRIL_ENGAGE"));
-    setting.stats = value_of("TENDRIL_STATS");
+    setting.stats = kept(value_of("TENDRIL_STATS"));
     if (const char* const value = value_of("TENDRIL_DEBUG")) {
         setting.debug = strcmp(value, "1") == 0;
         if (!setting.debug && strcmp(value, "0") != 0) {
@@ -55,7 +68,7 @@ void read_settings() noexcept {
         if (list.wrong != nullptr) {
             refuse("TENDRIL_DENY", list.wrong, list.wrong_size, valid_deny_patterns);
         }
-        setting.deny = value;
+        setting.deny = kept(value);
     }
     if (const char* const value = value_of("TENDRIL_SHIM")) {
         const family_list list = parse_families(value);

@@ -2,6 +2,7 @@
 #include "shims/ops/signal_mask.hpp"
 
 #include "shims/ops/scratch.hpp"
+#include "sys/own_fds.hpp"
 
 #include <algorithm>
 #include <sys/signalfd.h>
@@ -27,14 +28,22 @@ masked_signals::masked_signals(const sigset_t* mask) noexcept {
 }
 
 void signal_fd::open(const sigset_t& signals) noexcept {
-    fd_ = ::signalfd(-1, &signals, SFD_NONBLOCK | SFD_CLOEXEC);
+    signals_ = signals;
+    fd_ = sys::adopt(::signalfd(-1, &signals, SFD_NONBLOCK | SFD_CLOEXEC));
     error_ = fd_ < 0 ? -ENOMEM : 0; // the only one that poll(2) has for this
+}
+
+void signal_fd::renew() noexcept {
+    sys::lose_own(fd_);
+    open(sigset_t(signals_));
 }
 
 signal_fd::~signal_fd() {
     if (fd_ >= 0) {
         const int saved = errno;
-        io::close(fd_);
+        const auto number = static_cast<unsigned>(fd_);
+        io::closing_range(number, number);
+        sys::close_own(fd_);
         errno = saved;
     }
 }
@@ -47,18 +56,21 @@ int masked_poll(pollfd* fds, nfds_t count, time_point deadline, const sigset_t* 
     if (ready != 0 || deadline == time_point::min()) {
         return ready;
     }
-    const masked_signals signals(mask);
+    masked_signals signals(mask);
     scratch<pollfd, 16> all(count + 1);
-    if (signals.error() != 0 || all.data() == nullptr) {
-        return -ENOMEM;
-    }
     while (ready == 0) {
+        if (signals.error() != 0 || all.data() == nullptr) {
+            return -ENOMEM;
+        }
         std::copy(fds, fds + count, all.data());
         all.data()[count] = {signals.fd(), POLLIN, 0}; // a negative one is ignored
         o.deadline = deadline;
         const int woken = io::poll(all.data(), count + 1, o);
         if (woken <= 0) {
             return woken;
+        }
+        if ((all.data()[count].revents & POLLNVAL) != 0) {
+            signals.renew();
         }
         ready = negative(libc.ppoll(fds, count, &none, mask));
     }

@@ -7,7 +7,8 @@
 
 namespace tendril::detail::shim {
 
-/// An fd that becomes readable when one of some blocked signals is pending.
+/// An fd that becomes readable when one of some blocked signals is pending. To the program it does
+/// not exist.
 class signal_fd {
 public:
     signal_fd() noexcept = default;
@@ -19,10 +20,14 @@ public:
     int fd() const noexcept { return fd_; }       ///< -1: none
     int error() const noexcept { return error_; } ///< 0, or -errno: no fd could be had
 
+    /// After a wait that found the fd closed, by a system call that nobody sees.
+    void renew() noexcept;
+
 protected:
     void open(const sigset_t& signals) noexcept;
 
 private:
+    sigset_t signals_{};
     int fd_ = -1;
     int error_ = 0;
 };

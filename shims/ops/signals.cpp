@@ -23,15 +23,18 @@ int wait_for_signal(const sigset_t* set, siginfo_t* info, time_point deadline,
     if (number != -EAGAIN || deadline == time_point::min()) {
         return number;
     }
-    const signal_fd signals(*set);
-    if (signals.error() != 0) {
-        return signals.error();
-    }
+    signal_fd signals(*set);
     while (number == -EAGAIN) {
+        if (signals.error() != 0) {
+            return signals.error();
+        }
         o.deadline = deadline;
         const int woken = io::wait(signals.fd(), POLLIN, o);
         if (woken < 0) {
             return woken;
+        }
+        if ((woken & POLLNVAL) != 0) {
+            signals.renew();
         }
         number = take_pending(set, info);
         if (woken == 0) {

@@ -87,7 +87,7 @@ std::size_t items(tendril_shim_index index, FILE* file, locking locks, const voi
                 return 0;
             }
             const std::size_t put = stdio::put_bytes(s, from, wanted);
-            return put == wanted ? count : put / size;
+            return put == wanted || put == stdio::taken_but_lost ? count : put / size;
         },
         [&] { return original(from, size, count, file); });
 }

@@ -119,8 +119,11 @@ int fsetpos(FILE* file, const fpos_t* position) noexcept {
 }
 
 int setvbuf(FILE* file, char* buffer, int mode, size_t size) noexcept {
-    return when_flushed(tendril_shim_index_setvbuf, file, locking::yes, EOF,
-                        [&] { return libc.setvbuf(file, buffer, mode, size); });
+    const auto original = [&] { return libc.setvbuf(file, buffer, mode, size); };
+    // Otherwise only flags change.
+    return buffer != nullptr || mode == _IONBF
+               ? when_flushed(tendril_shim_index_setvbuf, file, locking::yes, EOF, original)
+               : held(tendril_shim_index_setvbuf, file, original);
 }
 
 FILE* freopen(const char* path, const char* mode, FILE* file) noexcept {

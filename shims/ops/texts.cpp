@@ -51,7 +51,8 @@ char* strerror_l(int number, locale_t locale) noexcept {
         tendril_shim_index_strerror_l,
         [&](hub_core&, io::options&) {
             const errno_kept kept;
-            return keep<tag>(libc.strerror_l(number, locale));
+            char* const said = libc.strerror_l(number, locale);
+            return ::strerrordesc_np(number) != nullptr ? said : keep<tag>(said);
         },
         [&] { return libc.strerror_l(number, locale); });
 }
@@ -62,7 +63,8 @@ char* strsignal(int number) noexcept {
         tendril_shim_index_strsignal,
         [&](hub_core&, io::options&) {
             const errno_kept kept;
-            return keep<tag>(libc.strsignal(number));
+            char* const said = libc.strsignal(number);
+            return ::sigdescr_np(number) != nullptr ? said : keep<tag>(said);
         },
         [&] { return libc.strsignal(number); });
 }

@@ -33,7 +33,7 @@ int main(int argc, char** argv) { return argc > 5 ? (int)straight_to_kernel() : 
 """
 LIBRARY = "#include <unistd.h>\nlong move(int from, void* to) { return read(from, to, 1); }\n"
 USER = ("#include <stdio.h>\n#include <fcntl.h>\nlong move(int, void*);\n"
-        "int main(void) { char c; perror(\"\"); fsync(1); sleep(0); return (int)move(0, &c); }\n")
+        "int main(void) { char c; printf(\"%d\", 1); perror(\"\"); fsync(1); sleep(0); return (int)move(0, &c); }\n")
 DEEP = ("#include <dlfcn.h>\n__attribute__((noinline)) void* keep(void) { return dlopen(\"x\", RTLD_NOW); }\n"
         "__attribute__((noinline)) void* deep(void) { return dlopen(\"x\", RTLD_NOW | RTLD_DEEPBIND); }\n"
         "int main(int c, char** v) { return c > 5 ? keep() != deep() : 0; }\n")
@@ -78,7 +78,7 @@ class Audit(unittest.TestCase):
         report = self.audit(program)
         self.assertEqual([entry["path"] for entry in report["objects"]], [program, library])
         self.assertEqual(self.becomes(report["objects"][0]),
-                         {"fsync": "offloaded", "perror": "bypassing", "sleep": "shimmed"})
+                         {"fsync": "offloaded", "perror": "bypassing", "printf": "shimmed", "sleep": "shimmed"})
         self.assertEqual(self.becomes(report["objects"][1]), {"read": "shimmed"})
         self.assertTrue(any(path.endswith("/libc.so.6") for path in report["libc"]))
         self.assertEqual((report["missing"], report["bypasses"]), ([], True))
@@ -112,7 +112,7 @@ class Audit(unittest.TestCase):
         _, program = self.with_library("-Wl,-rpath,$ORIGIN/lib")
         out, errors = programs.run(TOOL, "audit", program, status=1)
         self.assertEqual(errors, "")
-        for line in (r"  shimmed +sleep$", r"  offloaded +fsync$", r"  bypassing \(stdio\) perror$"):
+        for line in (r"  shimmed +printf, sleep$", r"  offloaded +fsync$", r"  bypassing \(stdio\) perror$"):
             self.assertRegex(out, re.compile(line, re.M))
         self.assertIn("may block a thread", out)
 

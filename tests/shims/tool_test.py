@@ -37,6 +37,12 @@ class Tool(unittest.TestCase):
             self.assertIn("--engage=main|all|none", out)
             self.assertEqual(errors, "")
 
+    def test_settings_outlive_the_environment(self):
+        """A program that sets its title writes over it."""
+        file = self.workshop.file("s.json")
+        programs.run(TOOL, "run", f"--stats={file}", "perl", "-e", '$0 = "x" x 4000; select undef, undef, undef, 0.01')
+        self.assertEqual(self.workshop.statistics("s.json")["functions"]["select"]["waited"], 1)
+
     def test_wrong_usage(self):
         self.refused(2)
         self.refused(2, "walk")

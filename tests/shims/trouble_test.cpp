@@ -203,6 +203,28 @@ TEST_P(sweeping, by_a_thread_without_a_hub) {
     all_goes_on();
 }
 
+// The fd by which a fiber waits for signals is none of the program's.
+TEST(sweeping_beside, a_wait_for_signals) {
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGUSR1);
+    pthread_sigmask(SIG_BLOCK, &set, nullptr);
+    for (const auto sweep : {&by_closefrom, &by_system_call}) {
+        auto waits = spawn([&] {
+            timespec at_most = {0, 50'000'000};
+            EXPECT_EQ(sigtimedwait(&set, nullptr, &at_most), -1);
+            EXPECT_EQ(errno, EAGAIN);
+        });
+        this_fiber::sleep_for(std::chrono::milliseconds(1));
+        sweep();
+        const int mine = open("/dev/null", O_RDONLY | O_CLOEXEC);
+        EXPECT_EQ(mine, first);
+        waits.join();
+        EXPECT_GE(fcntl(mine, F_GETFD), 0) << "closed by somebody else";
+        close(mine);
+    }
+}
+
 TEST(own_fds, are_not_open_to_the_program) {
     spawn([] { this_fiber::sleep_for(std::chrono::milliseconds(1)); }).join();
     int hubs = 0;

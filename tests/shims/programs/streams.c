@@ -413,8 +413,99 @@ static void standard_input(void) {
     done(f);
 }
 
+static FILE* ended_pipe(const char* text) {
+    int ends[2];
+    CHECK(pipe(ends) == 0 && write(ends[1], text, strlen(text)) == (ssize_t)strlen(text));
+    close(ends[1]);
+    return fdopen(ends[0], "r");
+}
+
+// What is put back before there is a buffer.
+static void put_back_first(void) {
+    char text[16];
+    FILE* f = ended_pipe("abcdef");
+    REPORT(ungetc('x', f));
+    REPORT(fgetc(f));
+    REPORT(fgetc(f));
+    done(f);
+    f = ended_pipe("bcdef");
+    REPORT(ungetc('a', f));
+    REPORT(fread(text, 1, unknown(3), f));
+    REPORT(memcmp(text, "abc", 3));
+    REPORT(fgets(text, (int)unknown(sizeof text), f) != NULL && strcmp(text, "def") == 0);
+    done(f);
+    f = ended_pipe("2 3");
+    int number = 0;
+    REPORT(ungetc('1', f));
+    REPORT(fscanf(f, "%d", &number));
+    REPORT(number);
+    done(f);
+}
+
+static void last_line_stays(void) {
+    FILE* f = ended_pipe("one\nlast\n");
+    char* line = NULL;
+    size_t room = 0;
+    while (getline(&line, &room, f) > 0) {
+    }
+    printf("%s", line);
+    free(line);
+    done(f);
+}
+
+// The first request decides how much is read at once.
+static void datagrams(void) {
+    static char big[8192], got[8192];
+    int s[2];
+    CHECK(socketpair(AF_UNIX, SOCK_DGRAM, 0, s) == 0);
+    memset(big, 'd', sizeof big);
+    CHECK(write(s[1], big, sizeof big) == sizeof big && write(s[1], "e", 1) == 1);
+    FILE* f = fdopen(s[0], "r");
+    REPORT(fread(got, 1, sizeof got, f));
+    REPORT(memcmp(got, big, sizeof got));
+    REPORT(fgetc(f));
+    REPORT(fclose(f));
+    close(s[1]);
+}
+
+static void nobody_reads(void) {
+    int ends[2];
+    CHECK(pipe(ends) == 0);
+    close(ends[0]);
+    FILE* f = fdopen(ends[1], "w");
+    REPORT(setvbuf(f, NULL, _IOLBF, 0));
+    REPORT(fputc('a', f));
+    REPORT(fwrite("x\n", 1, 2, f));
+    REPORT(ferror(f) != 0);
+    fclose(f);
+
+    char buffer[4096];
+    memset(buffer, 'f', sizeof buffer);
+    CHECK(pipe2(ends, O_NONBLOCK) == 0);
+    while (write(ends[1], buffer, sizeof buffer) > 0) {
+    }
+    f = fdopen(ends[1], "w");
+    REPORT(fputs("kept", f) >= 0);
+    REPORT(setvbuf(f, NULL, _IOLBF, 0));
+    while (read(ends[0], buffer, sizeof buffer) == sizeof buffer) {
+    }
+    REPORT(fflush(f));
+    REPORT(read(ends[0], buffer, sizeof buffer));
+    REPORT(fclose(f));
+    close(ends[0]);
+}
+
+static void texts(void) {
+    printf("%s and %s\n", strsignal(SIGINT), strsignal(SIGTERM));
+    printf("%s and %s\n", strerror(EPERM), strerror(ENOENT));
+}
+
 int main(int count, char** arguments) {
     scratch = arguments[count - 1];
+    put_back_first();
+    last_line_stays();
+    datagrams();
+    texts();
     lines();
     blocks();
     scans();
@@ -429,6 +520,7 @@ int main(int count, char** arguments) {
     locks();
     files();
     wide();
+    nobody_reads();
     terminal();
     commands();
     standard_input();
