@@ -211,8 +211,6 @@ TENDRIL_EXPORT int fflush_unlocked(FILE* file); ///< libc's
 TENDRIL_EXPORT int fseek(FILE* file, long offset, int whence); ///< libc's
 TENDRIL_EXPORT void rewind(FILE* file); ///< libc's
 TENDRIL_EXPORT long ftell(FILE* file); ///< libc's
-TENDRIL_EXPORT int fgetpos(FILE* file, fpos_t* position); ///< libc's
-TENDRIL_EXPORT int fsetpos(FILE* file, const fpos_t* position); ///< libc's
 TENDRIL_EXPORT int setvbuf(FILE* file, char* buffer, int mode, size_t size); ///< libc's
 TENDRIL_EXPORT FILE* freopen(const char* path, const char* mode, FILE* file); ///< libc's
 TENDRIL_EXPORT int feof(FILE* file); ///< libc's

@@ -87,6 +87,16 @@ int in_hub(hub_core& hub, res_state state, u_char* answer, int room, Ask ask,
     }
 }
 
+/// The thread's, which libc makes anew when resolv.conf has changed, unless the program changed it:
+/// at the beginning of any call, as of this one, which asks nobody.
+res_state present_state() noexcept {
+    const errno_kept kept;
+    const foreign_call_guard guard;
+    u_char question[NS_PACKETSZ];
+    ::res_mkquery(ns_o_query, "", ns_c_in, ns_t_a, nullptr, 0, nullptr, question, sizeof question);
+    return &_res;
+}
+
 /// `ask(res_state, answer, room)` owns what it asks for.
 template <typename Ask, typename Original>
 int serve_question(tendril_shim_index index, res_state state, u_char* answer, int room, Ask ask,
@@ -96,7 +106,8 @@ int serve_question(tendril_shim_index index, res_state state, u_char* answer, in
         [&](hub_core& hub, io::options& o) {
             return hub.has_nothing_else() || answer == nullptr
                        ? blocking(original)
-                       : in_hub(hub, state != nullptr ? state : &_res, answer, room, ask, o);
+                       : in_hub(hub, state != nullptr ? state : present_state(), answer, room, ask,
+                                o);
         },
         original);
 }

@@ -129,6 +129,19 @@ TEST_F(resolver, asks_as_the_program_set_it) {
     res_init();
 }
 
+TEST_F(resolver, hears_of_a_new_resolv_conf) {
+    use("nameserver 127.0.0.3\noptions attempts:1 timeout:1\n"); // which refuses
+    res_init();
+    use("nameserver 127.0.0.1\noptions attempts:1 timeout:30\n");
+    auto f = spawn([&] {
+        u_char a[512];
+        EXPECT_GT(res_query("v4.test", ns_c_in, ns_t_a, a, sizeof a), 0);
+    });
+    auto beside = spawn([] {}); // or libc would be called at once
+    f.join();
+    beside.join();
+}
+
 TEST_F(resolver, lets_many_questions_wait_at_once_and_gives_them_up) {
     use("nameserver 127.0.0.1\noptions attempts:1 timeout:30\n");
     first().set_script([](const dns_question&) {
