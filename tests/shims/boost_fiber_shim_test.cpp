@@ -4,6 +4,8 @@
 #include <tendril/fiber.hpp>
 #include <tendril/timeout.hpp>
 
+#include "support/boost_guests.hpp"
+
 #include <boost/fiber/all.hpp>
 
 #include <gtest/gtest.h>
@@ -24,16 +26,8 @@
 
 namespace {
 
-namespace bf = boost::fibers;
 using namespace std::chrono_literals;
-
-template <typename Body>
-void with_guests(Body body) {
-    std::thread([&body] {
-        bf::use_scheduling_algorithm<tendril::boost_fiber::hub_algorithm>();
-        body();
-    }).join();
-}
+using namespace tendril_test;
 
 void join_all(std::vector<bf::fiber>& fibers) {
     for (auto& f : fibers) {

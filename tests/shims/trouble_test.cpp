@@ -210,16 +210,15 @@ TEST(sweeping_beside, a_wait_for_signals) {
     sigaddset(&set, SIGUSR1);
     pthread_sigmask(SIG_BLOCK, &set, nullptr);
     for (const auto sweep : {&by_closefrom, &by_system_call}) {
-        auto waits = spawn([&] {
+        auto waits = parked([&] {
             timespec at_most = {0, 50'000'000};
             EXPECT_EQ(sigtimedwait(&set, nullptr, &at_most), -1);
-            EXPECT_EQ(errno, EAGAIN);
+            return errno;
         });
-        this_fiber::sleep_for(std::chrono::milliseconds(1));
         sweep();
         const int mine = open("/dev/null", O_RDONLY | O_CLOEXEC);
         EXPECT_EQ(mine, first);
-        waits.join();
+        EXPECT_EQ(waits.get(), EAGAIN);
         EXPECT_GE(fcntl(mine, F_GETFD), 0) << "closed by somebody else";
         close(mine);
     }
