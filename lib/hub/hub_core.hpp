@@ -400,6 +400,7 @@ private:
 
     std::size_t others() const noexcept;
     void on_ready(std::uint64_t token, std::uint32_t events) noexcept override;
+    void prefetch(std::uint64_t token, bool again) noexcept override;
     void on_lost() noexcept override;
 
     template <typename Visit>

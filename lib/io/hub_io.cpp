@@ -190,6 +190,18 @@ void hub_io::on_ready(std::uint64_t token, std::uint32_t events) noexcept {
     stale();
 }
 
+void hub_io::prefetch(std::uint64_t token, bool again) noexcept {
+    const fd_entry* const e = fd_table::find(static_cast<int>(token & 0xffffffff));
+    if (e == nullptr) {
+        return; // also of tokens that are not an fd's
+    }
+    const void* found = e;
+    if (again) {
+        found = e->first.waiters.load(std::memory_order_relaxed);
+    }
+    __builtin_prefetch(found);
+}
+
 /// Everybody who only looks, and one of those who will take the readiness away; that one passes it
 /// on if it leaves anything. After an error or hang-up every call returns at once: all wake.
 void hub_io::wake_interested(source& s, std::uint32_t events) noexcept {

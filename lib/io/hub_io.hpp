@@ -88,6 +88,7 @@ private:
     static hub_io& make(hub_core& hub);
 
     void on_ready(std::uint64_t token, std::uint32_t events) noexcept override;
+    void prefetch(std::uint64_t token, bool again) noexcept override;
     void on_lost() noexcept override;
     void wake_interested(source& s, std::uint32_t events) noexcept;
     int watch(int fd, source& s, std::uint32_t need) noexcept;

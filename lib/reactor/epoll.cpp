@@ -8,7 +8,7 @@
 #include <cerrno>
 #include <chrono>
 #include <climits>
-#include <new>
+#include <span>
 #include <sys/eventfd.h>
 #include <system_error>
 
@@ -41,8 +41,7 @@ constexpr auto retry_interval = std::chrono::milliseconds(10);
 
 } // namespace
 
-epoll_reactor::epoll_reactor()
-    : events_(new epoll_event[first_batch]) {
+epoll_reactor::epoll_reactor() {
     if (const int error = open(); error != 0) {
         throw std::system_error(error, std::system_category(), "a hub's epoll(7) set");
     }
@@ -146,12 +145,13 @@ int epoll_reactor::wait_milliseconds(time_point deadline) noexcept {
         const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - now()).count();
         timeout = left <= 0 ? 0 : left > INT_MAX ? INT_MAX : static_cast<int>(left);
     }
-    return sys::real.epoll_wait(epoll_fd_, events_.get(), static_cast<int>(batch_), timeout);
+    return sys::real.epoll_wait(epoll_fd_, events_.data(), static_cast<int>(events_.size()),
+                                timeout);
 }
 
 int epoll_reactor::wait(time_point deadline) noexcept {
     if (deadline == time_point::min()) {
-        return sys::real.epoll_wait(epoll_fd_, events_.get(), static_cast<int>(batch_), 0);
+        return sys::real.epoll_wait(epoll_fd_, events_.data(), static_cast<int>(events_.size()), 0);
     }
     if (deadline == never || !nanoseconds_) {
         return wait_milliseconds(deadline);
@@ -162,8 +162,8 @@ int epoll_reactor::wait(time_point deadline) noexcept {
         timeout.tv_sec = static_cast<time_t>(left / 1'000'000'000);
         timeout.tv_nsec = static_cast<long>(left % 1'000'000'000);
     }
-    const int n = sys::real.epoll_pwait2(epoll_fd_, events_.get(), static_cast<int>(batch_),
-                                         &timeout, nullptr);
+    const int n = sys::real.epoll_pwait2(epoll_fd_, events_.data(),
+                                         static_cast<int>(events_.size()), &timeout, nullptr);
     if (n < 0 && errno != EINTR && errno != EBADF) {
         nanoseconds_ = false; // ENOSYS, or EPERM and others from a seccomp filter
         return wait_milliseconds(deadline);
@@ -194,24 +194,22 @@ void epoll_reactor::poll(time_point deadline, listener& to) noexcept {
         to.on_lost();
         return;
     }
-    for (int i = 0; i < n; ++i) {
-        // The wake-up counter is never read: every write to it is an edge.
-        if (events_[static_cast<std::size_t>(i)].data.u64 != wakeup_token) {
-            to.on_ready(events_[static_cast<std::size_t>(i)].data.u64,
-                        from_epoll(events_[static_cast<std::size_t>(i)].events));
-        }
-    }
-    if (n > 0 && static_cast<std::size_t>(n) == batch_) {
-        grow();
-    }
+    deliver(static_cast<std::size_t>(std::max(n, 0)), to);
 }
 
-void epoll_reactor::grow() noexcept {
-    if (batch_ < largest_batch) {
-        std::unique_ptr<epoll_event[]> larger(new (std::nothrow) epoll_event[batch_ * 2]);
-        if (larger != nullptr) {
-            events_ = std::move(larger);
-            batch_ *= 2;
+void epoll_reactor::deliver(std::size_t count, listener& to) noexcept {
+    const std::span events(events_.data(), count);
+    if (count > 1) {
+        for (const bool again : {false, true}) {
+            for (const epoll_event& event : events) {
+                to.prefetch(event.data.u64, again);
+            }
+        }
+    }
+    for (const epoll_event& event : events) {
+        // The wake-up counter is never read: every write to it is an edge.
+        if (event.data.u64 != wakeup_token) {
+            to.on_ready(event.data.u64, from_epoll(event.events));
         }
     }
 }

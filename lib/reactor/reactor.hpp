@@ -34,6 +34,13 @@ public:
     public:
         virtual void on_ready(std::uint64_t token, std::uint32_t events) noexcept = 0;
 
+        /// on_ready() with this token follows: time to load what it looks at, for all of a batch at
+        /// once. Called for all, and `again` for all, because what to load is found step by step.
+        virtual void prefetch(std::uint64_t token, bool again) noexcept {
+            (void)token;
+            (void)again;
+        }
+
         /// Somebody has closed or replaced what the reactor itself is made of; it has made itself
         /// anew, and every watch is to be made again.
         virtual void on_lost() noexcept {}

@@ -91,12 +91,4 @@ void wait_queue::end_awaited(const char* what, const void* object) const noexcep
     }
 }
 
-std::uint64_t current_owner() noexcept {
-    hub_core* const hub = hub_core::current_or_null();
-    const void* const owner = hub == nullptr || &hub->running() == &hub->main_fiber()
-                                  ? hub_core::thread_mark()
-                                  : &hub->running();
-    return reinterpret_cast<std::uintptr_t>(owner);
-}
-
 } // namespace tendril::detail

@@ -121,7 +121,13 @@ bool outlived_by_process(const void* object) noexcept;
 
 /// Who owns a lock: a fiber, or a thread in its main fiber or without a hub. Asking makes no hub,
 /// and getting one changes nothing. A multiple of 16.
-std::uint64_t current_owner() noexcept;
+inline std::uint64_t current_owner() noexcept {
+    hub_core* const hub = hub_core::current_or_null();
+    const void* const owner = hub == nullptr || &hub->running() == &hub->main_fiber()
+                                  ? hub_core::thread_mark()
+                                  : &hub->running();
+    return reinterpret_cast<std::uintptr_t>(owner);
+}
 
 /// Beside an owner in a word: it was handed to one who waited, and who has not run since.
 /// Try_lock() may take it away, and the other waits on, as the first in line. Else fibers that
