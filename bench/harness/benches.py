@@ -166,12 +166,12 @@ def dns(machine):
 
     samples = interleave(report, machine, "1000", {
         "tendril": lambda: measure("tendril"),
-        "tendril shim": lambda: measure("shim"),
+        "tendril-shim": lambda: measure("shim"),
     })
     for impl, runs in samples.items():
         if runs:
             walls = [run["wall"][0] for run in runs]
-            report.rows.append(Row("1000 wall", impl, "ms", walls, [wall / 100 for wall in walls],
+            report.rows.append(Row("1000", impl, "ms", walls, [wall / 100 for wall in walls],
                                    200, limits_ratio=False))
             report.rows.append(Row("1000 cpu", impl, "ms", [run["cpu"][0] for run in runs]))
     return report
@@ -183,7 +183,7 @@ def passthrough(machine):
     def measure():
         return machine.run([machine.program("passthrough_bench")], extra=shimmed(machine))
 
-    runs = interleave(report, machine, "calls", {"tendril shim": measure}).get("tendril shim", [])
+    runs = interleave(report, machine, "calls", {"tendril-shim": measure}).get("tendril-shim", [])
     for metric in runs[0] if runs else []:
         function, _, impl = metric.partition(":")
         if impl == "libc":
@@ -191,9 +191,9 @@ def passthrough(machine):
             shim = [run[f"{function}:shim"][0] for run in runs]
             added = [run[f"{function}:added"][0] for run in runs]  # the median over its pairs
             report.rows.append(Row(function, "floor", "ns", libc, [1.0] * len(libc)))
-            report.rows.append(Row(function, "tendril shim", "ns", shim,
+            report.rows.append(Row(function, "tendril-shim", "ns", shim,
                                    [s / l for s, l in zip(shim, libc)]))
-            report.rows.append(Row(f"{function} added", "tendril shim", "ns", added, [], 5,
+            report.rows.append(Row(f"{function} added", "tendril-shim", "ns", added, [], 5,
                                    limits_ratio=False))
     return report
 
@@ -214,10 +214,10 @@ def libpq(machine):
             return machine.run([machine.program("libpq_bench"), impl, "200", server.address()], extra=environment)
         samples = interleave(report, machine, "200", {
             "floor": lambda: measure("floor"),
-            "tendril shim": lambda: measure("shim", shimmed(machine))})
+            "tendril-shim": lambda: measure("shim", shimmed(machine))})
     finally:
         server.close()
-    add_rows(report, "200", samples, "floor", {("tendril shim", "wall"): 1.3})
+    add_rows(report, "200", samples, "floor", {("tendril-shim", "wall"): 1.3})
     return report
 
 

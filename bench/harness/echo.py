@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: BSL-1.0
 """`echo`: a server on one CPU, its load on another, and the system calls between them."""
+import contextlib
 import os
 import signal
 import subprocess
 import tempfile
 
-from .measure import Report, Row, Unavailable, add_rows, interleave, progress
+from .measure import Report, Row, Unavailable, progress
 from .peers import commands
 
 
@@ -115,37 +116,93 @@ def implementations(machine, report, with_peers):
                         {"LD_PRELOAD": machine.library(preload)} if preload else None)
 
     result = {"floor": ours("floor"), "tendril": ours("tendril"),
-              "tendril shim": ours("shim", "libtendril_shim.so")}
+              "tendril-shim": ours("shim", "libtendril_shim.so")}
     if with_peers:
         for name, command in commands(machine, report).items():
             result[name] = lambda command=command: ([*command, "echo", "-"], None)
     return result
 
 
+def turned(items, number):
+    number %= len(items)
+    return items[number:] + items[:number]
+
+
+class Rounds:
+    """In every round the floor stays connected, and the others come beside it, one after the other;
+    who is connected plays in short turns. So a machine that is busy for a while slows all alike."""
+
+    def __init__(self, machine, report, connections, chosen):
+        self.machine, self.report, self.connections, self.chosen = machine, report, connections, chosen
+        # Ours at the same time, to be compared with each other too.
+        self.groups = [["tendril", "tendril-shim"],
+                       *([name] for name in chosen if name != "floor" and not name.startswith("tendril"))]
+        self.samples = {name: [] for name in chosen}
+        self.bases = {name: [] for name in chosen}  # the floor's in the same turn
+        self.turns = 2 if machine.quick else 4
+        self.warm, self.long = (50, 75) if connections < 10_000 else (150, 250)
+
+    def start(self, name):
+        command, extra = self.chosen[name]()
+        return Playing(self.machine, command, self.connections, extra)
+
+    def run(self):
+        for number in range(self.machine.rounds):
+            with self.start("floor") as floor:
+                floor.run(self.warm)
+                for group in turned(self.groups, number):
+                    progress(f"echo {self.connections}: round {number + 1} of {self.machine.rounds}, {group[0]}")
+                    self.play(floor, group)
+        progress("")
+
+    def play(self, floor, group):
+        try:
+            with contextlib.ExitStack() as started:
+                playing = {name: started.enter_context(self.start(name)) for name in group}
+                for server in playing.values():
+                    server.run(self.warm)
+                playing["floor"] = floor
+                for number in range(self.turns):
+                    turn = {name: playing[name].run(self.long) for name in turned(list(playing), number)}
+                    for name, sample in turn.items():
+                        self.samples[name].append(sample)
+                        self.bases[name].append(turn["floor"])
+        except Unavailable as reason:
+            self.groups.remove(group)
+            for name in group:
+                self.samples.pop(name)
+                self.report.note(f"{name}, {self.connections}: left out, {reason}")
+            self.report.complete = self.report.complete and "tendril" not in group
+
+    def row(self, case, name, metric, bases, limit=None):
+        values = [sample[metric][0] for sample in self.samples[name]]
+        ratios = [value / base[metric][0] for value, base in zip(values, bases)]
+        return Row(case, name, self.samples[name][0][metric][1], values, ratios, limit)
+
+    def add_rows(self, limits):
+        played = [name for name, samples in self.samples.items() if samples]
+        for metric in ("cpu", "rate", "p50", "p99"):
+            case = str(self.connections) if metric == "cpu" else f"{self.connections} {metric}"
+            self.report.rows += [self.row(case, name, metric, self.bases[name],
+                                          limits.get(name) if metric == "cpu" else None) for name in played]
+        if "tendril-shim" in played:
+            self.report.rows.append(self.row(f"{self.connections} to native", "tendril-shim", "cpu",
+                                             self.samples["tendril"], 1 / 0.95))
+
+
 def echo(machine):
-    report = Report("echo", "64-byte ping-pong; floor: a hand-written level-triggered epoll loop; cpu "
-                    "is the server's per request")
+    report = Report("echo", "64-byte ping-pong, CPU time of the server per request; floor: a hand-written "
+                    "level-triggered epoll loop")
     if machine.cpu == machine.load_cpu:
         report.note("one CPU only: server and load share it")
     limits = {1: None, 100: 1.08, 1000: 1.10, 10_000: 1.20}
     for connections, limit in limits.items():
-        warm, long = (100, 300) if connections < 10_000 else (250, 600)
-        if machine.quick:
-            warm, long = warm // 2, long // 2
         chosen = implementations(machine, report, not machine.quick or connections == 100)
-
-        def measure(implementation):
-            command, extra = implementation()
-            with Playing(machine, command, connections, extra) as playing:
-                playing.run(warm)
-                return playing.run(long)
-
-        samples = interleave(report, machine, str(connections),
-                             {name: lambda f=f: measure(f) for name, f in chosen.items()})
-        reach = {} if limit is None else {("tendril", "cpu"): limit,
-                                          ("tendril shim", "cpu"): limit + 0.05}
-        add_rows(report, str(connections), samples, "floor", reach, ["cpu", "rate", "p50", "p99"])
-        add_calls(report, machine, connections, long, {n: f for n, f in chosen.items() if n in samples})
+        rounds = Rounds(machine, report, connections, chosen)
+        rounds.run()
+        rounds.add_rows({} if limit is None else {"tendril": limit, "tendril-shim": limit + 0.05})
+        add_calls(report, machine, connections, 4 * rounds.long,
+                  {name: chosen[name] for name in chosen if name in rounds.samples})
     return report
 
 

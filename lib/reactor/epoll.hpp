@@ -45,8 +45,7 @@ private:
     bool nanoseconds_ = true; ///< epoll_pwait2 works: Linux 5.11, and no seccomp
                               ///< filter against it
     // Not on the stack: poll() runs on the stack of whichever fiber parked last. No more at once
-    // than caches hold of what their fibers will touch: 128 took 7 % less CPU for an echo among
-    // 1,000 connections than 512.
+    // than the caches hold of what their fibers touch (lib/README.md has figures).
     std::array<epoll_event, 128> events_;
 };
 

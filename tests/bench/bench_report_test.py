@@ -63,7 +63,7 @@ def fixture():
         Row("one", "go", "ns", [400.0, 4000.0, 410.0, 420.0], [20.0, 182.0, 19.5, 21.0]),
         Row("idle", "tendril", "ns", [0.5, 0.25], [0.01, 0.02], 0.001),
         Row("wall", "tendril", "ms", [120.0], [], 100, limits_ratio=False),
-        Row("wall", "tendril shim", "ms", [0.0], []),
+        Row("wall", "tendril-shim", "ms", [0.0], []),
     ]
     return report
 
@@ -92,7 +92,7 @@ class Written(unittest.TestCase):
         page = Page(text)
         self.assertEqual(page.references, [])
         self.assertIsNone(re.search(r"https?:|//|url\(|@import|<script", text))
-        for words in ("floor", "tendril", "tendril shim", "go", "43", "415", "42 – 46", "2.1×", "1.9 – 2.3",
+        for words in ("floor", "tendril", "tendril-shim", "go", "43", "415", "42 – 46", "2.1×", "1.9 – 2.3",
                       "19.5 – 182", "met", "missed", "≤ 4×", "≤ 100 ms", "spawn & join <of> a fiber.",
                       fixture().notes[0]):
             self.assertIn(words, page.cells)
