@@ -23,8 +23,9 @@ def find(program, *folders):
     return shutil.which(program, path=os.pathsep.join([*folders, os.environ.get("PATH", ""), "/usr/sbin", "/sbin"]))
 
 
-def need(*programs):
+def need(*programs, files=()):
     missing = [program for program in programs if not find(program, "/usr/lib/postgresql/15/bin")]
+    missing += [file for file in files if not os.path.exists(file)]
     if missing and REQUIRED:
         raise AssertionError(f"not installed: {', '.join(missing)}")
     if missing:

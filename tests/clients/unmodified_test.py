@@ -72,6 +72,38 @@ require("http").get("http://127.0.0.1:{port}/gate", r => {{
 }});
 """
 
+# A server and its client in one process. Their threads poll one epoll set of gRPC's in turns.
+GRPC = """
+import grpc, threading
+from concurrent import futures
+
+def never(request, context):
+    ended = threading.Event()
+    context.add_callback(ended.set)
+    ended.wait()
+
+class Service(grpc.GenericRpcHandler):
+    def service(self, call):
+        return {{"/s/turn": grpc.unary_unary_rpc_method_handler(lambda request, _: request[::-1]),
+                "/s/count": grpc.unary_stream_rpc_method_handler(lambda request, _: (bytes([i]) for i in range(200))),
+                "/s/never": grpc.unary_unary_rpc_method_handler(never)}}[call.method]
+
+server = grpc.server(futures.ThreadPoolExecutor(4))
+server.add_generic_rpc_handlers((Service(),))
+port = server.add_insecure_port("127.0.0.1:0")
+server.start()
+with grpc.insecure_channel(f"127.0.0.1:{{port}}") as channel:
+    turn = channel.unary_unary("/s/turn")
+    print({{turn(b"%03d" % i) == (b"%03d" % i)[::-1] for i in range(200)}})
+    print([call.result() for call in [turn.future(b"f%d" % i) for i in range(50)]])
+    print(list(channel.unary_stream("/s/count")(b"")))
+    try:
+        channel.unary_unary("/s/never")(b"", timeout=0.1)
+    except grpc.RpcError as error:
+        print(error.code())
+server.stop(None).wait()
+"""
+
 HTTP = b"GET /gate HTTP/1.0\r\n\r\n"
 NUMBERS = r"\d+(\.\d+)?"
 
@@ -82,10 +114,10 @@ class Program:
     to run, as a pattern, does not count."""
 
     def __init__(self, name, *command, waits=(), stdin=b"", differs=None, keep=None, engage="main", shell=None,
-                 environment=None, needs=()):
+                 environment=None, needs=(), files=()):
         self.name, self.command, self.waits, self.stdin = name, command, waits, stdin
         self.differs, self.keep, self.engage, self.shell = differs, keep, engage, shell
-        self.environment, self.needs = environment or {}, (needs or command[:1])
+        self.environment, self.needs, self.files = environment or {}, (needs or command[:1]), files
 
 
 PROGRAMS = [
@@ -120,6 +152,8 @@ PROGRAMS = [
     Program("socat", "socat", "-t5", "-", "TCP:127.0.0.1:{port}", stdin=HTTP, waits=["select", "poll"],
             differs=r"Date:.*"),
     Program("python3", "/usr/bin/python3", "-c", PYTHON, waits=["select", "poll"]),
+    Program("grpc", "/usr/bin/python3", "-c", GRPC, waits=["epoll_wait"], environment={"GRPC_VERBOSITY": "NONE"},
+            files=["/usr/lib/python3/dist-packages/grpc"]),
     Program("perl", "perl", "-e", PERL, waits=["read"]),
     Program("ruby", "ruby", "-e", RUBY, waits=["ppoll", "poll", "read"]),
     Program("node", "node", "-e", NODE, waits=["epoll_wait", "epoll_pwait"]),
@@ -199,7 +233,7 @@ class Unmodified(unittest.TestCase):
         return total
 
     def check(self, program):
-        servers.need(*program.needs)
+        servers.need(*program.needs, files=program.files)
         expected = self.execute(program, engaged=False)
         self.assertNotEqual(expected[2], 127, expected)
         for _ in range(TRIES):
