@@ -348,7 +348,7 @@ void hub_core::check() noexcept {
     if (!backlog_.empty()) {
         ready_.push(backlog_.pop());
     }
-    if (late || --checks_until_poll_ == 0) {
+    if (late || switches_ + check_interval_ > poll_at_) {
         service();
     }
     if (schedule_ != nullptr) {
@@ -375,8 +375,8 @@ void hub_core::service() noexcept {
     const keep_errno errno_of_the_running_fiber(cells_);
     ++counters_.polls;
     polled_at_ = cycle_counter();
-    checks_until_poll_ = checks_per_poll;
-    reactor_->poll(time_point::min(), *this);
+    const bool more = reactor_->poll(time_point::min(), *this);
+    poll_at_ = switches_ + (more ? switches_per_batch : switches_per_poll);
     take_inboxes();
     if (timers_.size() != 0) {
         fire_timers(reactor_->now());

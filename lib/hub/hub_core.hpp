@@ -418,7 +418,10 @@ private:
 
     static constexpr std::size_t records_per_slab = 256;
     static constexpr std::uint32_t switches_per_check = 64;
-    static constexpr std::uint32_t checks_per_poll = 8;
+    static constexpr std::uint32_t switches_per_poll = 512;
+    /// When a poll said that there is more: not before those of this one have run, which leave
+    /// the run queue empty where nobody else is in it.
+    static constexpr std::uint32_t switches_per_batch = 256;
     static constexpr std::size_t guest_runs = std::size_t{1} << 63; ///< of given_up_
 
     // What every switch touches, together.
@@ -429,7 +432,7 @@ private:
     std::uint64_t switches_ = 0;
     std::size_t given_up_ = 0;   ///< cancelled fibers, and scopes whose time is over; guest_runs
     std::uint64_t check_at_ = 1; ///< of switches_
-    std::uint32_t checks_until_poll_ = checks_per_poll;
+    std::uint64_t poll_at_ = switches_per_poll;
     std::uint32_t budget_ = operations_per_turn;
     std::uint32_t check_interval_ = switches_per_check;
     std::uint64_t budget_switches_ = 0;

@@ -97,10 +97,10 @@ void hub_core::wait_for_work() noexcept {
     if (until == never && is_alone_ != nullptr) {
         until = before_endless_sleep();
     }
-    reactor_->poll(until, *this);
+    const bool more = reactor_->poll(until, *this);
     sleeping_.store(false, std::memory_order_relaxed);
     polled_at_ = cycle_counter();
-    checks_until_poll_ = checks_per_poll;
+    poll_at_ = switches_ + (more ? switches_per_batch : switches_per_poll);
     if (may_be_woken) {
         judge_sleep(polled_at_ - asleep_at);
     }

@@ -171,14 +171,14 @@ int epoll_reactor::wait(time_point deadline) noexcept {
     return n;
 }
 
-void epoll_reactor::poll(time_point deadline, listener& to) noexcept {
+bool epoll_reactor::poll(time_point deadline, listener& to) noexcept {
     if (epoll_fd_ < 0 && open() != 0) [[unlikely]] {
         if (deadline != time_point::min()) {
             const auto left = std::chrono::ceil<std::chrono::milliseconds>(
                 std::min(deadline, now() + retry_interval) - now());
             sys::real.poll(nullptr, 0, static_cast<int>(std::max<std::int64_t>(left.count(), 0)));
         }
-        return;
+        return false;
     }
     int n = 0;
     if (!lost_) [[likely]] {
@@ -192,9 +192,10 @@ void epoll_reactor::poll(time_point deadline, listener& to) noexcept {
     if (lost_ && epoll_fd_ >= 0) [[unlikely]] {
         lost_ = false;
         to.on_lost();
-        return;
+        return false;
     }
     deliver(static_cast<std::size_t>(std::max(n, 0)), to);
+    return n == static_cast<int>(events_.size());
 }
 
 void epoll_reactor::deliver(std::size_t count, listener& to) noexcept {

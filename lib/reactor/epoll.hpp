@@ -24,7 +24,7 @@ public:
     int rewatch(int fd, std::uint64_t token, std::uint32_t interest) noexcept override;
     int unwatch(int fd) noexcept override;
     int reset() noexcept override;
-    void poll(time_point deadline, listener& to) noexcept override;
+    bool poll(time_point deadline, listener& to) noexcept override;
     void interrupt() noexcept override;
     void forked() override;
 

@@ -71,8 +71,9 @@ public:
     virtual int reset() noexcept = 0;
 
     /// Delivers what is ready; if nothing is, waits until something is, `deadline`, or interrupt().
-    /// `time_point::min()` never waits, `never` waits without limit.
-    virtual void poll(time_point deadline, listener& to) noexcept = 0;
+    /// `time_point::min()` never waits, `never` waits without limit. True: more may be ready
+    /// already.
+    virtual bool poll(time_point deadline, listener& to) noexcept = 0;
 
     /// Makes the present or next poll() return soon. Any thread; async-signal-safe.
     virtual void interrupt() noexcept = 0;

@@ -38,6 +38,7 @@ public:
     void report(std::uint64_t token, std::uint32_t events) { loose_.emplace_back(token, events); }
 
     void refuse(int fd, int error) { refused_[fd] = error; } ///< what watch() answers for fd
+    void say_more(bool more) { more_ = more; }               ///< what poll() returns
     void forget(int fd) { watches_.erase(fd); }              ///< as if closed behind our back
 
     const std::map<int, watched>& watches() const { return watches_; }
@@ -72,7 +73,7 @@ public:
         return 0;
     }
 
-    void poll(time_point deadline, listener& to) noexcept override {
+    bool poll(time_point deadline, listener& to) noexcept override {
         ++polls_;
         if (deadline != time_point::min()) {
             ++sleeps_;
@@ -89,6 +90,7 @@ public:
                 to.on_ready(it->second.token, events);
             }
         }
+        return more_;
     }
 
     void interrupt() noexcept override {
@@ -122,6 +124,7 @@ private:
     std::vector<std::pair<std::uint64_t, std::uint32_t>> loose_;
     std::map<int, watched> watches_;
     std::map<int, int> refused_;
+    bool more_ = false;
     std::size_t polls_ = 0;
     std::size_t sleeps_ = 0;
     std::size_t forks_ = 0;

@@ -192,6 +192,20 @@ TEST(HubOrder, ASleepIsNeverEndedOneNanosecondEarly) {
     hub.run();
 }
 
+TEST(HubOrder, PollsSoonerWhileThereIsMore) {
+    fake_hub hub;
+    hub.reactor().say_more(true);
+    const std::size_t before = hub.reactor().polls();
+    spawn([&] {
+        for (int i = 0; i < 10'000; ++i) {
+            hub->yield();
+        }
+    }).join();
+    EXPECT_GE(hub.reactor().polls() - before, 10'000U / 384);
+    hub.reactor().say_more(false);
+    hub.run();
+}
+
 TEST(HubOrder, TimersFireWhileOthersNeverStop) {
     fake_hub hub;
     bool stop = false;

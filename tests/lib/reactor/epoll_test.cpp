@@ -9,8 +9,11 @@
 #include <atomic>
 #include <chrono>
 #include <gtest/gtest.h>
+#include <set>
+#include <sys/eventfd.h>
 #include <sys/time.h>
 #include <sys/wait.h>
+#include <tendril/unique_fd.hpp>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -52,6 +55,23 @@ protected:
     epoll_reactor reactor_;
     log log_;
 };
+
+TEST_F(epoll, says_whether_there_is_more) {
+    std::vector<tendril::io::unique_fd> fds;
+    for (int i = 0; i < 300; ++i) {
+        fds.emplace_back(::eventfd(1, EFD_CLOEXEC));
+        ASSERT_EQ(reactor_.watch(fds.back().get(), static_cast<std::uint64_t>(i), readiness::in),
+                  0);
+    }
+    while (reactor_.poll(time_point::min(), log_)) {
+        EXPECT_LT(log_.reports.size(), fds.size());
+    }
+    std::set<std::uint64_t> seen;
+    for (const auto& [token, events] : log_.reports) {
+        EXPECT_TRUE(seen.insert(token).second) << token;
+    }
+    EXPECT_EQ(seen.size(), fds.size());
+}
 
 TEST_F(epoll, reports_edges_once) {
     const fd_pair pair = tcp_pair();
