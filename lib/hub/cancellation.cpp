@@ -240,7 +240,7 @@ void hub_core::end_unbegun(fiber_record& r) noexcept {
 }
 
 bool hub_core::cancel_remote(cancel_request& request) noexcept {
-    if (!requests_.push(&request)) {
+    if (!mailbox_.requests.push(&request)) {
         return false;
     }
     notify();

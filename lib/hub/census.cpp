@@ -20,11 +20,6 @@ std::string quoted_id(std::uint64_t id, const std::string& name) {
     return '#' + std::to_string(id) + (name.empty() ? "" : " \"" + name + '"');
 }
 
-/// Is `r` one of the hub's records now? Only then it may be read.
-bool is_live(const fiber_record* r) noexcept {
-    return r->job != nullptr;
-}
-
 } // namespace
 
 /// A lock's word names its owner: a record, or the mark of a thread (current_owner() in sync/).
@@ -42,15 +37,12 @@ std::string hub_core::describe_owner(const wait_reason& why) {
     if (owner == thread_mark()) {
         return ", held by " + quoted_id(main_id_, "main");
     }
-    for (const record_slab& slab : slabs_) {
-        const fiber_record* const first = slab.records.get();
-        const auto* const r = static_cast<const fiber_record*>(owner);
-        if (!std::less<>()(r, first) && std::less<>()(r, first + records_per_slab)) {
-            return is_live(r) ? ", held by " + quoted_id(r->job->id(), task_access::name(*r->job))
-                              : ", held by a fiber that has ended";
-        }
+    const fiber_record* const r = records_.find(owner);
+    if (r == nullptr) {
+        return ", held by another thread";
     }
-    return ", held by another thread";
+    return r->job != nullptr ? ", held by " + quoted_id(r->job->id(), task_access::name(*r->job))
+                             : ", held by a fiber that has ended";
 }
 
 /// On this thread, so nobody parks or ends meanwhile.
@@ -66,7 +58,7 @@ fiber_info hub_core::describe(const fiber_record& r) {
     if (&r == running_ && why == nullptr) {
         info.state = fiber_state::running;
         // Of the main fiber that learns of a deadlock: what it was waiting for.
-        why = deadlocked_ == &r ? &deadlocked_wait_ : nullptr;
+        why = deadlocks_.victim == &r ? &deadlocks_.victims_wait : nullptr;
     } else if (r.stk == nullptr && !is_guest(r)) {
         info.state = fiber_state::not_begun;
     } else if (why == nullptr || state != ticket_waiting) {
@@ -83,7 +75,7 @@ fiber_info hub_core::describe(const fiber_record& r) {
 std::vector<fiber_info> hub_core::census() {
     std::vector<fiber_info> all;
     all.reserve(live_ + 1);
-    for_each_live([&](const fiber_record& r) { all.push_back(describe(r)); });
+    records_.for_each_live([&](const fiber_record& r) { all.push_back(describe(r)); });
     std::sort(all.begin(), all.end(),
               [](const fiber_info& a, const fiber_info& b) { return a.id < b.id; });
     if (sole_survivor_ == nullptr) { // else the main fiber was lost in a fork

@@ -38,19 +38,19 @@ fiber_record& hub_core::principal() noexcept {
 /// Looks at so many records for a fiber that can be woken from outside, the one found last time
 /// first.
 hub_core::hope hub_core::look_for_hope(std::size_t at_most) noexcept {
-    const std::size_t records = slabs_.size() * records_per_slab;
+    const std::size_t records = records_.size();
     std::size_t seen = 0;
     for (std::size_t n = 0; n < records && seen < live_; ++n) {
-        const std::size_t i = (hopeful_ + n) % records;
+        const std::size_t i = (deadlocks_.hopeful + n) % records;
         if (n == at_most) {
             return hope::unknown;
         }
-        const fiber_record& r = slabs_[i / records_per_slab].records[i % records_per_slab];
+        const fiber_record& r = records_[i];
         if (r.job == nullptr) {
             continue;
         }
         if (r.waiting == nullptr || !is_for_fibers(*r.waiting)) {
-            hopeful_ = i;
+            deadlocks_.hopeful = i;
             return hope::found;
         }
         ++seen;
@@ -67,25 +67,25 @@ time_point hub_core::before_endless_sleep() noexcept {
     if (has_guests() || main.waiting == nullptr || !is_for_fibers(*main.waiting)) {
         return never;
     }
-    const bool is_new = quiet_since_ != switches_;
+    const bool is_new = deadlocks_.quiet_since != switches_;
     const hope found = look_for_hope(is_new ? glance : everything);
     if (found == hope::found) {
         return never;
     }
     if (is_new) {
-        quiet_since_ = switches_;
-        pause_ = first_pause;
+        deadlocks_.quiet_since = switches_;
+        deadlocks_.pause = first_pause;
         // Other threads take a while to be counted, and most likely do have something for us.
         if (found == hope::unknown || !single_threaded()) {
-            return now() + pause_;
+            return now() + deadlocks_.pause;
         }
     }
-    if (!is_alone_()) {
-        pause_ = std::min<time_point::duration>(pause_ * 2, longest_pause);
-        return now() + pause_; // they may end
+    if (!deadlocks_.is_alone()) {
+        deadlocks_.pause = std::min<time_point::duration>(deadlocks_.pause * 2, longest_pause);
+        return now() + deadlocks_.pause; // they may end
     }
     // What the last of them left here came before its end.
-    if (!woken_.empty() || !arrivals_.empty() || !requests_.empty()) {
+    if (!mailbox_.empty()) {
         return time_point::min();
     }
     return deadlock(main) ? time_point::min() : never;
@@ -95,7 +95,7 @@ time_point hub_core::before_endless_sleep() noexcept {
 bool hub_core::deadlock(fiber_record& main) noexcept {
     const ticket wait{&main, main.word.load(std::memory_order_acquire)};
     if (main.waiting->uncaught != 0) {
-        if (std::exchange(printed_, wait.value) != wait.value) {
+        if (std::exchange(deadlocks_.printed, wait.value) != wait.value) {
             print_deadlock();
         }
         return false;
@@ -103,8 +103,8 @@ bool hub_core::deadlock(fiber_record& main) noexcept {
     if (!wake_up(wait, wake::cancelled)) {
         return false;
     }
-    deadlocked_wait_ = *main.waiting; // it has not run yet
-    if (std::exchange(deadlocked_, &main) == nullptr) {
+    deadlocks_.victims_wait = *main.waiting; // it has not run yet
+    if (std::exchange(deadlocks_.victim, &main) == nullptr) {
         ++given_up_;
     }
     return true;
@@ -124,7 +124,7 @@ void hub_core::throw_deadlock() {
         all = census(); // the others still wait
     } catch (const std::bad_alloc&) {
     }
-    deadlocked_ = nullptr;
+    deadlocks_.victim = nullptr;
     --given_up_;
     throw deadlock_error(std::move(all));
 }

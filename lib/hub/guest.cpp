@@ -59,6 +59,21 @@ wake hub_core::park_guest(ticket t, const wait_reason& why, time_point deadline)
     return static_cast<wake>(word & ticket_state_mask);
 }
 
+/// From now on park() and yield() take their slow paths, which look for guests.
+inline void hub_core::guest_begins(std::uint64_t& check_at) noexcept {
+    if ((given_up_ & guest_runs) == 0) {
+        given_up_ |= guest_runs;
+        check_at = std::exchange(check_at_, switches_ + 1);
+    }
+}
+
+inline void hub_core::guest_ends(std::uint64_t check_at) noexcept {
+    if ((given_up_ & guest_runs) != 0) {
+        given_up_ &= ~guest_runs;
+        check_at_ = check_at;
+    }
+}
+
 void hub_core::yield_guest() noexcept {
     guests_->yield();
 }
@@ -95,7 +110,7 @@ guests::guests() {
                                 "this thread's Boost.Fiber fibers run on its hub already");
     }
     hub_ = &hub;
-    idle_guest.record = hub.new_record();
+    idle_guest.record = &hub.records_.take();
     idle_guest.record->stk = &hub.guests_stack_;
     idle_guest.record->extra->stack_size = 0;
     main_guest.record = &hub.main_;
@@ -124,15 +139,15 @@ guests::~guests() {
     hub.main_.stk = &hub.main_stack_;
     hub.main_.context.handle = nullptr;
     hub.void_tickets(*idle_guest.record);
-    hub.recycle(*idle_guest.record);
+    hub.records_.give(*idle_guest.record);
     hub.guests_ = nullptr;
 }
 
 void guests::begin(guest_fiber& guest) {
-    fiber_record* const r = hub_->new_record();
-    r->extra->stack_size = 0;
-    r->context.handle = &guest;
-    guest.record = r;
+    fiber_record& r = hub_->records_.take();
+    r.extra->stack_size = 0;
+    r.context.handle = &guest;
+    guest.record = &r;
     guest.id = hub_->next_id();
     ++living_;
 }
@@ -145,7 +160,7 @@ void guests::end(guest_fiber& guest) noexcept {
     }
     hub_->void_tickets(r);
     r.context.handle = nullptr;
-    hub_->recycle(r);
+    hub_->records_.give(r);
     --living_;
     ++ended_;
 }

@@ -259,7 +259,7 @@ void hub_core::make_ready(fiber_record& r) noexcept {
     if (current_hub_ == this) {
         prefetch_stack(r, 2);
         ready_.push(&r);
-    } else if (woken_.push(&r)) {
+    } else if (mailbox_.woken.push(&r)) {
         notify();
     }
 }
@@ -267,8 +267,8 @@ void hub_core::make_ready(fiber_record& r) noexcept {
 /// After a push to an inbox. The hub announces its sleep and then looks into the inboxes; the push
 /// comes before this look at the announcement; all four are sequentially consistent.
 void hub_core::notify() noexcept {
-    if (sleeping_.load(std::memory_order_seq_cst) &&
-        sleeping_.exchange(false, std::memory_order_acq_rel)) {
+    if (mailbox_.sleeping.load(std::memory_order_seq_cst) &&
+        mailbox_.sleeping.exchange(false, std::memory_order_acq_rel)) {
         reactor_->interrupt();
     }
 }
@@ -417,10 +417,10 @@ void hub_core::fire_timers(time_point now) noexcept {
 }
 
 void hub_core::take_inboxes() noexcept {
-    if (has_signals()) [[unlikely]] {
+    if (signals_.pending()) [[unlikely]] {
         interrupt_waits();
     }
-    for (fiber_record* r = woken_.take_all(); r != nullptr;) {
+    for (fiber_record* r = mailbox_.woken.take_all(); r != nullptr;) {
         fiber_record* following = r->next;
         ++counters_.remote_wakes;
         ready_.push(r);
@@ -428,8 +428,8 @@ void hub_core::take_inboxes() noexcept {
     }
     // A fiber arrived before anybody could cancel it: so its request is taken first, but comes
     // last.
-    cancel_request* const requests = requests_.take_all();
-    accept_arrivals(arrivals_.take_all());
+    cancel_request* const requests = mailbox_.requests.take_all();
+    accept_arrivals(mailbox_.arrivals.take_all());
     take_requests(requests);
 }
 

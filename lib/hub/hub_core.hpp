@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
 
-#include "base/inbox.hpp"
 #include "base/shared_count.hpp"
 #include "base/single_threaded.hpp"
 #include "base/timer_queue.hpp"
@@ -9,6 +8,12 @@
 #include "fiber/record.hpp"
 #include "fiber/stack.hpp"
 #include "hub/cancellation.hpp"
+#include "hub/deadlock.hpp"
+#include "hub/handled_signals.hpp"
+#include "hub/hub_counters.hpp"
+#include "hub/hub_extension.hpp"
+#include "hub/mailbox.hpp"
+#include "hub/record_pool.hpp"
 #include "hub/run_queue.hpp"
 #include "hub/task_cache.hpp"
 #include "hub/wait_list.hpp"
@@ -19,13 +24,11 @@
 #include <tendril/thread_state.hpp>
 
 #include <array>
-#include <atomic>
 #include <cstdint>
 #include <exception>
 #include <memory>
 #include <new>
 #include <optional>
-#include <utility>
 #include <vector>
 
 namespace tendril::detail {
@@ -34,27 +37,6 @@ class guests;
 class hub_core;
 class kept_states;
 hub_core& make_thread_hub();
-
-/// State that an upper layer keeps per hub (io, dns), and what it must do at the two moments that
-/// only the hub knows of.
-class hub_extension {
-public:
-    virtual ~hub_extension() = default;
-    virtual void forked() {}          ///< in the child, on the hub of the forking thread
-    virtual void ending() noexcept {} ///< the thread ends; no fiber of it will run again
-};
-
-enum class extension_slot : std::uint8_t { io, stdio, dns, shim };
-inline constexpr std::size_t extension_slots = 4;
-
-struct hub_counters {
-    std::uint64_t spawned = 0;
-    std::uint64_t finished = 0;
-    std::uint64_t polls = 0;
-    std::uint64_t sleeps = 0; ///< polls that were allowed to wait
-    std::uint64_t remote_wakes = 0;
-    std::array<std::uint64_t, wait_kinds> waits{};
-};
 
 /// The scheduler of one OS thread. Its fibers never leave it. Hubs are type-stable like records: a
 /// thread that ends gives its hub back for the next thread, so a late waker never meets freed
@@ -88,7 +70,7 @@ public:
     void cancel_all(const char* reason) noexcept;
     /// Which use of the hub this is; odd while a thread owns it.
     std::uint64_t generation() const noexcept {
-        return generation_.load(std::memory_order_acquire);
+        return mailbox_.generation.load(std::memory_order_acquire);
     }
 
     // --- spawning --------------------------------------------------------------------------------
@@ -147,10 +129,12 @@ public:
     std::vector<fiber_info> census();
     /// From now on the main fiber learns of deadlocks. `is_alone`: no other thread is there that
     /// could wake a fiber. Null: it waits for ever.
-    void look_for_deadlocks(bool (*is_alone)() noexcept) noexcept { is_alone_ = is_alone; }
+    void look_for_deadlocks(bool (*is_alone)() noexcept) noexcept {
+        deadlocks_.is_alone = is_alone;
+    }
     /// For waits that cannot be cancelled and yet ended so.
     void throw_if_deadlocked() {
-        if (deadlocked_ == running_) [[unlikely]] {
+        if (deadlocks_.victim == running_) [[unlikely]] {
             throw_deadlock();
         }
     }
@@ -180,12 +164,7 @@ public:
     /// From a signal handler on the hub's thread: fibers that wait now may have to learn of it.
     void signalled(bool restarts) noexcept;
     /// A handler that ends such a wait has run since it began.
-    bool is_interrupted(const wait_reason& why) const noexcept {
-        const auto& handled_at =
-            why.by_signals == interruption::always ? any_handler_at_ : unrestarted_at_;
-        return why.by_signals != interruption::none &&
-               why.since < handled_at.load(std::memory_order_relaxed);
-    }
+    bool is_interrupted(const wait_reason& why) const noexcept { return signals_.interrupted(why); }
 
     // --- what libraries keep per thread (kept_states.cpp) ----------------------------------------
     /// From now on each fiber of this hub has its own. Throws std::bad_alloc. False: it is there
@@ -201,7 +180,7 @@ public:
     /// Changes whenever the thread comes back to the hub. None: the kernel does not tell.
     std::optional<std::uint64_t> progress() const noexcept;
     /// There is nothing to do for it, so it waits as it should.
-    bool is_sleeping() const noexcept { return sleeping_.load(std::memory_order_acquire); }
+    bool is_sleeping() const noexcept { return mailbox_.sleeping.load(std::memory_order_acquire); }
     glimpse glimpse_of_running() const noexcept;
 
     // --- for the layers above --------------------------------------------------------------------
@@ -225,16 +204,16 @@ public:
     std::uint64_t main_id() const noexcept { return main_id_; }
     std::uint64_t next_id() noexcept;
     static std::uint64_t single_id() noexcept; ///< on a thread without a hub
-    std::size_t live() const noexcept {
-        return live_;
-    } ///< fibers that have not ended, but the main one
+    /// Fibers that have not ended, but the main one.
+    std::size_t live() const noexcept { return live_; }
     /// Nothing else would run here while the thread blocks: no other fiber, timer or thread.
     bool has_nothing_else() const noexcept {
         return live_ == 0 && !has_guests() && timers_.size() == 0 && single_threaded();
     }
     /// The same, with those on their way here. Any thread; soon out of date.
     std::size_t load() const noexcept {
-        const std::size_t arriving = arriving_.load(std::memory_order_relaxed); // first: they go on
+        // First those on their way, for they go on to the others.
+        const std::size_t arriving = mailbox_.arriving.load(std::memory_order_relaxed);
         return arriving + live_;
     }
     const std::uint64_t& switches() const noexcept { return switches_; }
@@ -270,22 +249,6 @@ private:
     friend struct hub_test_access; // tests stop half-way through wake_up()
     friend class guests;
 
-    /// A task that another thread spawned here.
-    struct arrival {
-        task* job;
-        std::size_t stack_size;
-        std::uint64_t generation;
-        std::uint64_t parent;
-        const void* from;
-        arrival* next = nullptr;
-        std::unique_ptr<fiber_values> values{}; ///< that it inherits, if any
-    };
-
-    struct record_slab {
-        std::unique_ptr<fiber_record[]> records;
-        std::unique_ptr<fiber_extra[]> extras;
-    };
-
     std::uint64_t running_guest_id() const noexcept;
     static fiber_record& run_fibers(stack& s) noexcept;
     static running_fiber describe_running() noexcept;
@@ -308,12 +271,9 @@ private:
     void wait_for_work() noexcept;
     bool spin() noexcept;
     void judge_sleep(std::uint64_t cycles) noexcept;
-    bool nothing_came() const noexcept {
-        return woken_.empty() && arrivals_.empty() && requests_.empty() && !has_signals();
-    }
+    bool nothing_came() const noexcept { return mailbox_.empty() && !signals_.pending(); }
     void take_inboxes() noexcept;
     void interrupt_waits() noexcept;
-    bool has_signals() const noexcept { return has_signals_.load(std::memory_order_relaxed); }
     void fire_timers(time_point now) noexcept;
 
     wake park_guest(ticket t, const wait_reason& why, time_point deadline) noexcept;
@@ -321,20 +281,8 @@ private:
     void hand_to_guests(fiber_record& r) noexcept;
     void forget_parked_guests() noexcept;
     static void void_tickets(fiber_record& r) noexcept;
-
-    /// From now on park() and yield() take their slow paths, which look for guests.
-    void guest_begins(std::uint64_t& check_at) noexcept {
-        if ((given_up_ & guest_runs) == 0) {
-            given_up_ |= guest_runs;
-            check_at = std::exchange(check_at_, switches_ + 1);
-        }
-    }
-    void guest_ends(std::uint64_t check_at) noexcept {
-        if ((given_up_ & guest_runs) != 0) {
-            given_up_ &= ~guest_runs;
-            check_at_ = check_at;
-        }
-    }
+    void guest_begins(std::uint64_t& check_at) noexcept;
+    void guest_ends(std::uint64_t check_at) noexcept;
 
     struct cause;
     static cause why_give_up(const fiber_record& r, unsigned uncaught) noexcept;
@@ -367,30 +315,12 @@ private:
     void keep_lost(task& t) noexcept;
     void run_until(time_point deadline) noexcept;
     void cancel_until(time_point deadline) noexcept;
-    void add_records();
-
-    fiber_record* new_record() {
-        if (free_records_ == nullptr) [[unlikely]] {
-            add_records();
-        }
-        fiber_record* r = free_records_;
-        free_records_ = r->next;
-        return r;
-    }
-
-    /// The ticket word stays: it only ever grows.
-    void recycle(fiber_record& r) noexcept {
-        r.job = nullptr;
-        r.stk = nullptr;
-        r.next = free_records_;
-        free_records_ = &r;
-    }
 
     void ended(fiber_record& r) noexcept {
         if (given_up_ != 0) [[unlikely]] {
             forget_cancellation(r);
         }
-        recycle(r);
+        records_.give(r);
         ++counters_.finished;
         --live_;
         if (drainers_ != nullptr) [[unlikely]] {
@@ -403,20 +333,8 @@ private:
     void prefetch(std::uint64_t token, bool again) noexcept override;
     void on_lost() noexcept override;
 
-    template <typename Visit>
-    void for_each_live(Visit visit) {
-        for (std::size_t s = 0; s < slabs_.size(); ++s) { // a visit may add some
-            for (std::size_t i = 0; i < records_per_slab; ++i) {
-                if (slabs_[s].records[i].job != nullptr) {
-                    visit(slabs_[s].records[i]);
-                }
-            }
-        }
-    }
-
     static thread_local constinit hub_core* current_hub_ [[gnu::tls_model("initial-exec")]];
 
-    static constexpr std::size_t records_per_slab = 256;
     static constexpr std::uint32_t switches_per_check = 64;
     static constexpr std::uint32_t switches_per_poll = 512;
     /// When a poll said that there is more: not before those of this one have run, which leave
@@ -442,7 +360,7 @@ private:
     std::uint64_t polled_at_ = 0; ///< cycle_counter()
     std::uint32_t spin_ = 0;      ///< cycles to look for something before a sleep
     bool may_spin_ = false;       ///< there is another CPU, from which something may come
-    fiber_record* free_records_ = nullptr;
+    record_pool records_{*this};
     cancel_request* spent_ = nullptr; ///< whose references are to be dropped in a fiber
     shared_count live_;
     waiter* drainers_ = nullptr;
@@ -461,7 +379,6 @@ private:
     std::unique_ptr<reactor> reactor_;
     reactor::listener* listener_ = nullptr;
     std::array<std::unique_ptr<hub_extension>, extension_slots> extensions_;
-    std::vector<record_slab> slabs_;
     /// Made in time: libstdc++ keeps some memory for exceptions, but not for those of any number of
     /// fibers that get no stack.
     const std::exception_ptr out_of_memory_ = std::make_exception_ptr(std::bad_alloc());
@@ -472,26 +389,9 @@ private:
     stack guests_stack_;                   ///< not ours: only that there is one
     schedule* schedule_ = nullptr;
 
-    // Written by signal handlers of this thread: switches_ at the last of them, for each class.
-    std::atomic<bool> has_signals_{false};
-    std::atomic<std::uint64_t> any_handler_at_{0};
-    std::atomic<std::uint64_t> unrestarted_at_{0};
-
-    bool (*is_alone_)() noexcept = nullptr;         ///< null: not to look for deadlocks
-    std::size_t hopeful_ = 0;                       ///< the record that last was found to have hope
-    std::uint64_t quiet_since_ = ~std::uint64_t{0}; ///< switches_ when nobody could run any more
-    time_point::duration pause_{};
-    fiber_record* deadlocked_ = nullptr; ///< who is to learn of it when it goes on
-    wait_reason deadlocked_wait_;
-    std::uint64_t printed_ = 0; ///< which wait's deadlock was printed
-
-    // What other threads touch.
-    alignas(64) inbox<fiber_record> woken_;
-    inbox<arrival> arrivals_;
-    inbox<cancel_request> requests_;
-    std::atomic<std::size_t> arriving_{0}; ///< fibers in arrivals_, or about to be
-    std::atomic<bool> sleeping_{false};
-    std::atomic<std::uint64_t> generation_{0};
+    handled_signals signals_;
+    deadlock_watch deadlocks_;
+    mailbox mailbox_;
 };
 
 /// Ends the wait of one that has been taken out of a list. Returns the fiber that was won, if any:

@@ -47,33 +47,17 @@ std::uint64_t hub_core::single_id() noexcept {
     return next_id_block.fetch_add(1, std::memory_order_relaxed);
 }
 
-// -------------------------------------------------------------------------------------- records
-
 /// Whoever holds a ticket of this fiber holds nothing any more.
 void hub_core::void_tickets(fiber_record& r) noexcept {
     r.word.store((r.word.load(std::memory_order_relaxed) | ticket_state_mask) + 1,
                  std::memory_order_release);
 }
 
-void hub_core::add_records() {
-    record_slab slab{std::make_unique<fiber_record[]>(records_per_slab),
-                     std::make_unique<fiber_extra[]>(records_per_slab)};
-    fiber_record* first = slab.records.get();
-    fiber_extra* first_extra = slab.extras.get();
-    slabs_.push_back(std::move(slab));
-    for (std::size_t i = records_per_slab; i-- > 0;) {
-        first[i].home = this;
-        first[i].extra = &first_extra[i];
-        first_extra[i].owner = &first[i];
-        recycle(first[i]);
-    }
-}
-
 // ----------------------------------------------------------------------------------- fibers begin
 
 void hub_core::start(task& t, std::size_t stack_size, std::uint64_t parent, const void* from,
                      std::unique_ptr<fiber_values> inherited) {
-    fiber_record* r = new_record();
+    fiber_record* const r = &records_.take();
     if (inherited != nullptr) [[unlikely]] {
         r->extra->values = inherited.release();
     }
@@ -115,9 +99,9 @@ bool hub_core::spawn_remote(task& t, std::size_t stack_size, std::uint64_t gener
         a->values = inherit_context();
     }
     task_access::set_home(t, *this);
-    arriving_.fetch_add(1, std::memory_order_relaxed);
-    if (this->generation() != generation || !arrivals_.push(a.get())) {
-        arriving_.fetch_sub(1, std::memory_order_relaxed);
+    mailbox_.arriving.fetch_add(1, std::memory_order_relaxed);
+    if (this->generation() != generation || !mailbox_.arrivals.push(a.get())) {
+        mailbox_.arriving.fetch_sub(1, std::memory_order_relaxed);
         return false;
     }
     a.release();
@@ -148,7 +132,7 @@ void hub_core::accept_arrivals(arrival* first) noexcept {
             task_access::complete(*a->job);
             a->job->release();
         }
-        arriving_.fetch_sub(1, std::memory_order_relaxed);
+        mailbox_.arriving.fetch_sub(1, std::memory_order_relaxed);
     }
 }
 
@@ -222,10 +206,8 @@ void hub_core::attach_thread() noexcept {
     may_spin_ = sys::processors() > 1;
     spin_ = 0;
     main_id_ = next_id();
-    woken_.reopen();
-    arrivals_.reopen();
-    requests_.reopen();
-    generation_.fetch_add(1, std::memory_order_acq_rel);
+    mailbox_.reopen();
+    mailbox_.generation.fetch_add(1, std::memory_order_acq_rel);
 }
 
 /// The main fiber waits while others run.
@@ -240,8 +222,8 @@ void hub_core::run_until(time_point deadline) noexcept {
 }
 
 void hub_core::cancel_all(const char* reason) noexcept {
-    accept_arrivals(arrivals_.close());
-    for_each_live([&](fiber_record& r) {
+    accept_arrivals(mailbox_.arrivals.close());
+    records_.for_each_live([&](fiber_record& r) {
         if (r.extra->cancelled != nullptr) {
             return;
         }
@@ -273,14 +255,14 @@ std::size_t hub_core::detach_thread(time_point give_up, time_point cancel_at) no
         run_until(give_up);
     }
     const std::size_t left = live_;
-    arrival* late = arrivals_.close();
-    generation_.fetch_add(1, std::memory_order_acq_rel);
+    arrival* late = mailbox_.arrivals.close();
+    mailbox_.generation.fetch_add(1, std::memory_order_acq_rel);
     accept_arrivals(late); // refuses them: their generation is over
 
     // Void every ticket that can still be won. One that another thread has won is about to arrive
     // in the inbox, and must not arrive after the hub has a new owner.
     std::size_t in_flight = 0;
-    for_each_live([&](fiber_record& r) {
+    records_.for_each_live([&](fiber_record& r) {
         const ticket t{&r, r.word.load(std::memory_order_acquire)};
         const bool waits = (t.value & ticket_state_mask) == ticket_waiting;
         in_flight += waits && withdraw(t) ? 0 : 1;
@@ -289,9 +271,9 @@ std::size_t hub_core::detach_thread(time_point give_up, time_point cancel_at) no
         take_inboxes();
         ::syscall(SYS_sched_yield);
     }
-    take_requests(requests_.close());
+    take_requests(mailbox_.requests.close());
     drop_spent_requests();
-    woken_.close();
+    mailbox_.woken.close();
     timers_.clear();
     main_extra_.scopes = nullptr;
     drainers_ = nullptr; // on stacks that are left alone from here on
@@ -299,7 +281,7 @@ std::size_t hub_core::detach_thread(time_point give_up, time_point cancel_at) no
     while (live_ != 0) { // the destructor of a function that never ran may spawn
         ready_.clear();
         backlog_.clear();
-        for_each_live([this, why = hub_ended()](fiber_record& r) { abandon(r, why); });
+        records_.for_each_live([this, why = hub_ended()](fiber_record& r) { abandon(r, why); });
     }
     for (auto& e : extensions_) {
         if (e != nullptr) {
@@ -314,8 +296,8 @@ std::size_t hub_core::detach_thread(time_point give_up, time_point cancel_at) no
     begins_warm_ = false;
     drop_spent_requests();
     given_up_ = 0;
-    deadlocked_ = nullptr;
-    is_alone_ = nullptr;
+    deadlocks_.victim = nullptr;
+    deadlocks_.is_alone = nullptr;
     tasks_.clear();
     listener_ = nullptr;
     running_ = nullptr;
@@ -330,14 +312,12 @@ void hub_core::forked() {
     timers_.clear();
     drainers_ = nullptr;
     draining_fibers_ = 0;
-    woken_.reopen();
-    arrivals_.reopen();
-    requests_.reopen();
-    arriving_.store(0, std::memory_order_relaxed);
-    sleeping_.store(false, std::memory_order_relaxed);
+    mailbox_.reopen();
+    mailbox_.arriving.store(0, std::memory_order_relaxed);
+    mailbox_.sleeping.store(false, std::memory_order_relaxed);
     // The parent's other fibers are not here. Their records are not used again, because what those
     // fibers linked into somebody's list is still there.
-    for_each_live([this](fiber_record& r) {
+    records_.for_each_live([this](fiber_record& r) {
         if (&r != running_) {
             void_tickets(r);
             keep_lost(*std::exchange(r.job, nullptr));
@@ -352,7 +332,7 @@ void hub_core::forked() {
     }
     sole_survivor_ = running_->job == nullptr ? nullptr : running_;
     live_ = sole_survivor_ == nullptr ? 0 : 1;
-    deadlocked_ = nullptr;
+    deadlocks_.victim = nullptr;
     keep_scopes();
     reactor_->forked();
     for (auto& e : extensions_) {
@@ -364,14 +344,11 @@ void hub_core::forked() {
 
 /// What guests waited for in the hub is the parent's, as what fibers waited for.
 void hub_core::forget_parked_guests() noexcept {
-    for (const record_slab& slab : slabs_) {
-        for (std::size_t i = 0; i < records_per_slab; ++i) {
-            fiber_record& r = slab.records[i];
-            if (&r != running_ && is_guest(r)) {
-                void_tickets(r);
-            }
+    records_.for_each([this](fiber_record& r) {
+        if (&r != running_ && is_guest(r)) {
+            void_tickets(r);
         }
-    }
+    });
 }
 
 /// Of all that was given up, and of all timers, only the running fiber's are left.
@@ -391,10 +368,10 @@ void hub_core::keep_scopes() noexcept {
 }
 
 void hub_core::lost_in_fork() noexcept {
-    const std::uint64_t g = generation_.load(std::memory_order_relaxed);
-    generation_.store(g + g % 2, std::memory_order_release); // ended, if it had not before
-    requests_.close();
-    sleeping_.store(false, std::memory_order_relaxed); // nobody is to be interrupted here
+    const std::uint64_t g = mailbox_.generation.load(std::memory_order_relaxed);
+    mailbox_.generation.store(g + g % 2, std::memory_order_release); // ended, if it had not before
+    mailbox_.requests.close();
+    mailbox_.sleeping.store(false, std::memory_order_relaxed); // nobody is to be interrupted here
 }
 
 } // namespace tendril::detail

@@ -5,20 +5,16 @@
 
 namespace tendril::detail {
 
-/// Async-signal-safe. A fiber that begins to wait after this was not interrupted: hence the count.
+/// Async-signal-safe.
 void hub_core::signalled(bool restarts) noexcept {
-    any_handler_at_.store(switches_, std::memory_order_relaxed);
-    if (!restarts) {
-        unrestarted_at_.store(switches_, std::memory_order_relaxed);
-    }
-    has_signals_.store(true, std::memory_order_seq_cst);
-    if (sleeping_.exchange(false, std::memory_order_seq_cst)) {
+    signals_.note(switches_, restarts);
+    if (mailbox_.sleeping.exchange(false, std::memory_order_seq_cst)) {
         reactor_->interrupt();
     }
 }
 
 void hub_core::interrupt_waits() noexcept {
-    has_signals_.store(false, std::memory_order_relaxed);
+    signals_.looked();
     const auto interrupt = [this](fiber_record& r) {
         if (r.waiting == nullptr || !is_interrupted(*r.waiting)) {
             return;
@@ -29,11 +25,7 @@ void hub_core::interrupt_waits() noexcept {
         }
     };
     interrupt(main_);
-    for (const record_slab& slab : slabs_) {
-        for (std::size_t i = 0; i < records_per_slab; ++i) {
-            interrupt(slab.records[i]);
-        }
-    }
+    records_.for_each(interrupt);
 }
 
 } // namespace tendril::detail

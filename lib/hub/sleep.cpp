@@ -91,14 +91,14 @@ void hub_core::wait_for_work() noexcept {
     ++counters_.sleeps;
     const bool may_be_woken = may_spin_ && !single_threaded();
     const std::uint64_t asleep_at = may_be_woken ? cycle_counter() : 0;
-    sleeping_.store(true, std::memory_order_seq_cst);
+    mailbox_.sleeping.store(true, std::memory_order_seq_cst);
     const bool may_wait = nothing_came();
     time_point until = may_wait ? timers_.next_event() : time_point::min();
-    if (until == never && is_alone_ != nullptr) {
+    if (until == never && deadlocks_.is_alone != nullptr) {
         until = before_endless_sleep();
     }
     const bool more = reactor_->poll(until, *this);
-    sleeping_.store(false, std::memory_order_relaxed);
+    mailbox_.sleeping.store(false, std::memory_order_relaxed);
     polled_at_ = cycle_counter();
     poll_at_ = switches_ + (more ? switches_per_batch : switches_per_poll);
     if (may_be_woken) {
