@@ -37,15 +37,16 @@ PROGRAMS = {
     "storm.c": {"read": 1, "readv": 1, "write": 1, "writev": 1, "poll": 1},
     "urgent.c": {"poll": 1},
     "timeouts.c": {"read": 5, "readv": 5, "preadv2": 5, "recv": 40, "recvfrom": 5, "recvmsg": 5,
-                   "recvmmsg": 8, "write": 3, "writev": 2, "send": 5, "sendto": 2, "sendmsg": 2,
-                   "sendmmsg": 4, "accept": 2, "accept4": 2, "connect": 4},
+                   "recvmmsg": 8, "accept": 2, "accept4": 2, "connect": 4},
+    "sending.c": {"write": 3, "writev": 2, "send": 5, "sendto": 2, "sendmsg": 2, "sendmmsg": 4},
     "terminals.c": {"read": 2, "readv": 1, "write": 1},
     "vfork.c": {"recv": 1, "poll": 3},
     "streams.c": {"getc": 3, "fread": 2, "getdelim": 2, "fread_unlocked": 1, "__isoc99_vfscanf": 3},
 }
 
 # These go through all that calls may do when they wait; how they are called matters elsewhere.
-LONG = ("epolls.c", "flags.c", "interruptions.c", "queues.c", "services.c", "storm.c", "terminals.c", "timeouts.c")
+LONG = ("epolls.c", "flags.c", "interruptions.c", "queues.c", "sending.c", "services.c", "storm.c",
+        "terminals.c", "timeouts.c")
 SHORT = [source for source in PROGRAMS if source not in LONG]
 
 

@@ -382,8 +382,7 @@ TEST(BoostFiber, SpinningOneKindLetsTheOtherRun) {
     });
 }
 
-// ------------------------------------------------------------------------ limits, and what is its
-// own
+// ------------------------------------------------------------------------------------- limits
 
 TEST(BoostFiber, TimeoutsEndWaits) {
     with_guests([] {
@@ -431,83 +430,6 @@ TEST(BoostFiber, TimeoutsEndWaits) {
         }
         tendril::timeout of_main(1ms);
         EXPECT_THROW(tendril::this_fiber::sleep_for(1h), tendril::timed_out);
-    });
-}
-
-TEST(BoostFiber, OwnErrnoAndExceptions) {
-    with_guests([] {
-        std::vector<bf::fiber> fibers;
-        for (int i = 1; i <= 4; ++i) {
-            fibers.push_back(start(
-                [i] {
-                    const std::string own = "exception " + std::to_string(i);
-                    for (int round = 0; round < 20; ++round) {
-                        try {
-                            throw std::runtime_error(own);
-                        } catch (const std::exception&) {
-                            errno = i;
-                            if (i % 2 == 0) {
-                                tendril::this_fiber::sleep_for(std::chrono::microseconds(50 * i));
-                            } else {
-                                boost::this_fiber::sleep_for(std::chrono::microseconds(50 * i));
-                            }
-                            EXPECT_EQ(errno, i);
-                            try {
-                                throw;
-                            } catch (const std::runtime_error& e) {
-                                EXPECT_EQ(e.what(), own);
-                            }
-                        }
-                        EXPECT_EQ(std::uncaught_exceptions(), 0);
-                    }
-                },
-                i < 3 ? launch::post : launch::dispatch));
-        }
-        errno = 99;
-        for (auto& f : fibers) {
-            f.join();
-        }
-        EXPECT_EQ(errno, 99);
-    });
-}
-
-struct counted {
-    static inline int alive = 0;
-    counted() { ++alive; }
-    ~counted() { --alive; }
-    int value = 0;
-};
-
-TEST(BoostFiber, OwnLocalsAndIds) {
-    with_guests([] {
-        tendril::fiber_local<counted> local;
-        const std::uint64_t main_id = tendril::this_fiber::id();
-        std::vector<std::uint64_t> ids;
-        {
-            std::vector<bf::fiber> fibers;
-            for (int i = 1; i <= 3; ++i) {
-                fibers.push_back(start([&, i] {
-                    local->value = i;
-                    boost::this_fiber::yield();
-                    tendril::this_fiber::sleep_for(1ms);
-                    EXPECT_EQ(local->value, i);
-                    EXPECT_EQ(tendril::this_fiber::name(), "");
-                    ids.push_back(tendril::this_fiber::id());
-                }));
-            }
-            for (auto& f : fibers) {
-                f.join();
-            }
-        }
-        EXPECT_FALSE(local.has_value());
-        boost::this_fiber::sleep_for(1ms);
-        EXPECT_EQ(counted::alive, 0);
-        ASSERT_EQ(ids.size(), 3U);
-        EXPECT_NE(ids[0], ids[1]);
-        EXPECT_NE(ids[1], ids[2]);
-        EXPECT_NE(ids[0], main_id);
-        EXPECT_EQ(tendril::this_fiber::id(), main_id);
-        EXPECT_EQ(tendril::this_fiber::name(), "main");
     });
 }
 

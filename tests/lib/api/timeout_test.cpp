@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: BSL-1.0
-// Limits on all that a fiber does. The long waits below would take an hour.
+// Limits on all that a fiber does, and shields from them and from cancellation. The long waits
+// below would take an hour.
 #include <tendril/tendril.hpp>
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <cerrno>
@@ -243,6 +245,46 @@ TEST(Timeout, GoesOnInTheChildOfAFork) {
     int status = 0;
     ASSERT_EQ(::waitpid(child, &status, 0), child);
     EXPECT_EQ(WEXITSTATUS(status), 42);
+}
+
+TEST(Shield, KeepsCancellationOut) {
+    tendril::event let_go;
+    bool finished = false;
+    tendril::fiber<void> f = spawn([&] {
+        {
+            const tendril::shield s;
+            let_go.wait();
+            EXPECT_FALSE(tendril::this_fiber::is_cancelled());
+            finished = true;
+        }
+        EXPECT_TRUE(tendril::this_fiber::is_cancelled());
+        sleep_for(1h);
+    });
+    yield();
+    f.cancel("later");
+    yield();
+    EXPECT_FALSE(f.ready());
+    let_go.set();
+    EXPECT_THAT([&] { f.get(); },
+                testing::ThrowsMessage<std::system_error>(testing::HasSubstr("later")));
+    EXPECT_TRUE(finished);
+}
+
+TEST(Shield, GivesWayToCancellationAtItsDeadline) {
+    bool ended = false;
+    tendril::fiber<void> f = spawn([&] {
+        const tendril::shield s(2ms);
+        try {
+            sleep_for(1h);
+        } catch (const tendril::cancelled&) {
+            ended = true;
+            throw;
+        }
+    });
+    yield();
+    f.cancel();
+    f.join();
+    EXPECT_TRUE(ended);
 }
 
 TEST(MoveOnAfter, GivesWhatTheFunctionReturns) {

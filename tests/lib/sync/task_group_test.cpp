@@ -250,6 +250,17 @@ std::string said(Function function) {
     return "nothing";
 }
 
+const std::string gone = "errno " + std::to_string(ECANCELED);
+
+void sleep_till_cancelled(std::string& reason) {
+    try {
+        this_fiber::sleep_for(1h);
+    } catch (const cancelled& c) {
+        reason = c.reason();
+        throw;
+    }
+}
+
 TEST(TaskGroup, HandlesGiveValues) {
     fake_hub hub;
     task_group group;
@@ -300,7 +311,7 @@ TEST(TaskGroup, OneCancelledTaskIsNoError) {
     group.wait();
     EXPECT_TRUE(ended);
     EXPECT_FALSE(group.cancelled());
-    EXPECT_EQ(said([&] { lazy.get(); }), "errno " + std::to_string(ECANCELED));
+    EXPECT_EQ(said([&] { lazy.get(); }), gone);
 }
 
 TEST(TaskGroup, CancelledItTakesNobodyIn) {
@@ -315,9 +326,8 @@ TEST(TaskGroup, CancelledItTakesNobodyIn) {
         return 1;
     });
     group.wait();
-    EXPECT_EQ(said([&] { late.get(); }), "errno " + std::to_string(ECANCELED));
-    EXPECT_EQ(said([&] { group.start([](const started<>& ready) { ready(); }); }),
-              "errno " + std::to_string(ECANCELED));
+    EXPECT_EQ(said([&] { late.get(); }), gone);
+    EXPECT_EQ(said([&] { group.start([](const started<>& ready) { ready(); }); }), gone);
 }
 
 TEST(TaskGroup, EndsItsTasksWithItsScope) {
@@ -362,19 +372,12 @@ TEST(TaskGroup, WhoWaitsIsCancelledAndSoAreTheTasks) {
     std::string reason;
     fiber<void> owner = spawn([&] {
         task_group group;
-        group.spawn([&] {
-            try {
-                this_fiber::sleep_for(1h);
-            } catch (const cancelled& c) {
-                reason = c.reason();
-                throw;
-            }
-        });
+        group.spawn([&] { sleep_till_cancelled(reason); });
         group.wait();
     });
     hub.sleep(1ms);
     owner.cancel("enough");
-    EXPECT_EQ(said([&] { owner.get(); }), "errno " + std::to_string(ECANCELED));
+    EXPECT_EQ(said([&] { owner.get(); }), gone);
     EXPECT_EQ(reason, "who waited for its task group gave up");
 }
 
@@ -413,12 +416,7 @@ TEST(TaskGroup, AStartThatIsGivenUpEndsTheTask) {
     std::string reason;
     EXPECT_FALSE(move_on_at(hub->now() + 1ms, [&] {
         group.start([&](const started<>& ready) {
-            try {
-                this_fiber::sleep_for(1h);
-            } catch (const cancelled& c) {
-                reason = c.reason();
-                throw;
-            }
+            sleep_till_cancelled(reason);
             ready();
         });
     }));
@@ -475,7 +473,7 @@ TEST(WithTaskGroup, CancelledItEndsQuietly) {
                       return 1;
                   });
               }),
-              "errno " + std::to_string(ECANCELED));
+              gone);
     this_fiber::yield(); // it is over
 }
 

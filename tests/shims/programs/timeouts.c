@@ -1,72 +1,22 @@
 // SPDX-License-Identifier: BSL-1.0
-// SO_RCVTIMEO and SO_SNDTIMEO, and what a blocking call returns that got only part of its work
-// done.
-#include "asleep.h"
+// SO_RCVTIMEO and SO_SNDTIMEO, and what a call returns that received only part of what it was to.
 #include "pairs.h"
 #include "report.h"
+#include "time_limits.h"
 
 #include <fcntl.h>
 #include <limits.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <poll.h>
-#include <pthread.h>
-#include <signal.h>
 #include <stdbool.h>
-#include <stdint.h>
-#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
-#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #define NEW_RECEIVE 66 // SO_RCVTIMEO_NEW and SO_SNDTIMEO_NEW of asm-generic/socket.h
 #define NEW_SEND 67
 
-static char buffer[1 << 20];
-
-static void limit(int fd, int option, long milliseconds) {
-    struct timeval t = {milliseconds / 1000, milliseconds % 1000 * 1000};
-    CHECK(setsockopt(fd, SOL_SOCKET, option, &t, sizeof t) == 0);
-}
-
-// The call, and that it took its time. Nothing is said of how much longer it took.
-#define TIMED(milliseconds, call)                                                                  \
-    do {                                                                                           \
-        double before_ = seconds_now();                                                            \
-        REPORT(call);                                                                              \
-        printf("  waited %d\n", (seconds_now() - before_) * 1000 >= (milliseconds)-1);             \
-    } while (0)
-
-// --- somebody who acts while this thread waits
-// ------------------------------------------------------
-
-struct act {
-    pid_t waiter;
-    void (*what)(int fd);
-    int fd;
-    pthread_t thread;
-};
-
-static void* run_act(void* p) {
-    struct act* a = p;
-    until_asleep(getpid(), a->waiter);
-    a->what(a->fd);
-    return NULL;
-}
-
-static void meanwhile(struct act* a, void (*what)(int), int fd) {
-    *a = (struct act){gettid(), what, fd, 0};
-    CHECK(pthread_create(&a->thread, NULL, run_act, a) == 0);
-}
-
-static void done(struct act* a) {
-    CHECK(pthread_join(a->thread, NULL) == 0);
-}
-
-// --- the options themselves
-// -------------------------------------------------------------------------
+// --- the options themselves ----------------------------------------------------------------------
 
 static void show(int fd, int option) {
     struct timeval t = {77, 77};
@@ -109,13 +59,11 @@ static void options(void) {
 }
 
 static void put_x(int fd) {
-    nanosleep(&(struct timespec){0, 5000000}, NULL);
     CHECK(send(fd, "x", 1, 0) == 1);
 }
 
 // Fewer than SO_RCVLOWAT bytes would not wake a TCP receiver that has part already.
 static void put_four(int fd) {
-    nanosleep(&(struct timespec){0, 5000000}, NULL);
     CHECK(send(fd, "wxyz", 4, 0) == 4);
 }
 
@@ -147,8 +95,7 @@ static void strange_times(void) {
     }
 }
 
-// --- receiving
-// --------------------------------------------------------------------------------------
+// --- receiving -----------------------------------------------------------------------------------
 
 static void every_way_to_receive(int fd) {
     struct sockaddr_storage from;
@@ -296,141 +243,7 @@ static void low_water(const struct kind* kind) {
     close(s[0]);
 }
 
-// --- sending
-// ----------------------------------------------------------------------------------------
-
-static void narrow(int* s) {
-    int small = 4096;
-    CHECK(setsockopt(s[1], SOL_SOCKET, SO_SNDBUF, &small, sizeof small) == 0);
-    CHECK(setsockopt(s[0], SOL_SOCKET, SO_RCVBUF, &small, sizeof small) == 0);
-}
-
-// Whether all, a part or an error: how much fits is the kernel's business.
-static const char* share(long n, size_t size) {
-    return n < 0 ? "nothing" : n < (long)size ? "a part" : "all";
-}
-#define PORTION(milliseconds, call)                                                                \
-    do {                                                                                           \
-        double before_ = seconds_now();                                                            \
-        errno = ENOTTY;                                                                            \
-        long result_ = (long)(call);                                                               \
-        printf("%-70s %s %s, waited %d\n", #call, share(result_, sizeof buffer),                   \
-               result_ < 0       ? strerrorname_np(errno)                                          \
-               : errno == ENOTTY ? "-"                                                             \
-                                 : "errno changed",                                                \
-               (seconds_now() - before_) * 1000 >= (milliseconds)-1);                              \
-    } while (0)
-
-static void filling(const struct kind* kind) {
-    printf("sending: %s\n", kind->name);
-    int s[2];
-    kind->make(s);
-    narrow(s);
-    limit(s[1], SO_SNDTIMEO, 4);
-    struct iovec parts[2] = {{buffer, 1000}, {buffer + 1000, sizeof buffer - 1000}};
-    struct msghdr message = {.msg_iov = parts, .msg_iovlen = 2};
-    PORTION(4, send(s[1], buffer, sizeof buffer, 0));
-    PORTION(4, send(s[1], buffer, sizeof buffer, 0));
-    PORTION(4, write(s[1], buffer, sizeof buffer));
-    PORTION(4, writev(s[1], parts, 2));
-    PORTION(4, sendmsg(s[1], &message, 0));
-    PORTION(4, sendto(s[1], buffer, sizeof buffer, 0, NULL, 0));
-    PORTION(4, send(s[1], buffer, sizeof buffer, MSG_ERRQUEUE));
-    if (kind->make == tcp_pair)
-        PORTION(4, send(s[1], buffer, sizeof buffer, MSG_OOB));
-    struct mmsghdr many[2] = {{message, 0}, {message, 0}};
-    TIMED(4, sendmmsg(s[1], many, 2, 0));
-    PORTION(0, send(s[1], buffer, sizeof buffer, MSG_DONTWAIT));
-    REPORT(fcntl(s[1], F_GETFL) & O_NONBLOCK);
-    // Room again; TCP says so only some time later.
-    while (recv(s[0], buffer, sizeof buffer, MSG_DONTWAIT) > 0) {
-    }
-    if (kind->make == unix_pair)
-        REPORT(send(s[1], "abc", 3, 0));
-    both_closed(s);
-}
-
-static void filling_datagrams(const struct kind* kind) {
-    printf("sending: %s\n", kind->name);
-    int s[2];
-    kind->make(s);
-    limit(s[1], SO_SNDTIMEO, 4);
-    int sent = 0;
-    while (send(s[1], buffer, 100, MSG_DONTWAIT) == 100)
-        ++sent;
-    printf("%d fit\n", sent);
-    TIMED(4, send(s[1], buffer, unknown(100), 0));
-    TIMED(4, write(s[1], buffer, unknown(100)));
-    struct iovec part = {buffer, 100};
-    struct mmsghdr many[2] = {{{.msg_iov = &part, .msg_iovlen = 1}, 0},
-                              {{.msg_iov = &part, .msg_iovlen = 1}, 0}};
-    TIMED(4, sendmmsg(s[1], many, 2, 0));
-    CHECK(recv(s[0], buffer, sizeof buffer, 0) == 100);
-    TIMED(4, sendmmsg(s[1], many, 2, 0));
-    REPORT(send(s[1], buffer, sizeof buffer, 0));
-    both_closed(s);
-}
-
-// --- errors that come while part of the work is done
-// ------------------------------------------------
-
-static void reset(int fd) {
-    nanosleep(&(struct timespec){0, 5000000}, NULL);
-    struct linger now = {1, 0};
-    CHECK(setsockopt(fd, SOL_SOCKET, SO_LINGER, &now, sizeof now) == 0);
-    CHECK(close(fd) == 0);
-}
-
-static int sigpipes;
-static void count_sigpipe(int number) {
-    sigpipes += number == SIGPIPE;
-}
-
-static void errors(const struct kind* kind) {
-    printf("errors: %s\n", kind->name);
-    int s[2];
-    struct act act;
-    kind->make(s);
-    CHECK(send(s[1], "abc", 3, 0) == 3);
-    CHECK(send(s[0], "unread", 6, 0) == 6);
-    meanwhile(&act, reset, s[1]);
-    REPORT(recv(s[0], buffer, unknown(9), MSG_WAITALL));
-    done(&act);
-    REPORT(recv(s[0], buffer, unknown(9), 0));
-    REPORT(recv(s[0], buffer, unknown(9), 0));
-    close(s[0]);
-
-    kind->make(s);
-    narrow(s);
-    CHECK(send(s[0], "unread", 6, 0) == 6);
-    sigpipes = 0;
-    meanwhile(&act, reset, s[0]);
-    PORTION(0, send(s[1], buffer, sizeof buffer, 0));
-    done(&act);
-    printf("SIGPIPE %d\n", sigpipes);
-    REPORT(send(s[1], "x", 1, 0));
-    printf("SIGPIPE %d\n", sigpipes);
-    REPORT(send(s[1], "x", 1, 0));
-    printf("SIGPIPE %d\n", sigpipes);
-    REPORT(recv(s[1], buffer, unknown(9), 0));
-    close(s[1]);
-}
-
-// --- connections
-// ------------------------------------------------------------------------------------
-
-static int listening(int family, struct sockaddr_storage* a, socklen_t* size) {
-    int fd = socket(family, SOCK_STREAM, 0);
-    memset(a, 0, sizeof *a);
-    a->ss_family = (sa_family_t)family;
-    if (family == AF_INET)
-        ((struct sockaddr_in*)a)->sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    *size = family == AF_INET ? sizeof(struct sockaddr_in) : sizeof(sa_family_t);
-    CHECK(bind(fd, (struct sockaddr*)a, *size) == 0 && listen(fd, 0) == 0);
-    *size = sizeof *a;
-    CHECK(getsockname(fd, (struct sockaddr*)a, size) == 0);
-    return fd;
-}
+// --- connections ---------------------------------------------------------------------------------
 
 static void connecting(int family) {
     printf("connecting: %s\n", family == AF_INET ? "tcp" : "unix");
@@ -473,47 +286,19 @@ static void connecting(int family) {
     close(listener);
 }
 
-static void fast_open(void) {
-    struct sockaddr_storage a;
-    socklen_t size;
-    int listener = listening(AF_INET, &a, &size);
-    int fd = socket(AF_INET, SOCK_STREAM, 0);
-    REPORT(sendto(fd, "hello", 5, MSG_FASTOPEN, (struct sockaddr*)&a, size));
-    int one = accept(listener, NULL, NULL);
-    REPORT(recv(one, buffer, unknown(5), MSG_WAITALL));
-    close(one);
-    close(fd);
-    int on = 1;
-    fd = socket(AF_INET, SOCK_STREAM, 0);
-    REPORT(setsockopt(fd, IPPROTO_TCP, TCP_FASTOPEN_CONNECT, &on, sizeof on));
-    REPORT(connect(fd, (struct sockaddr*)&a, size));
-    REPORT(send(fd, "hello", 5, 0));
-    one = accept(listener, NULL, NULL);
-    REPORT(recv(one, buffer, unknown(5), MSG_WAITALL));
-    close(one);
-    close(fd);
-    close(listener);
-}
-
 int main(void) {
     setvbuf(stdout, NULL, _IOFBF, 1 << 16);
-    signal(SIGPIPE, count_sigpipe);
     options();
     strange_times();
     for (int i = 0; i < kind_count; ++i) {
         receiving(&kinds[i]);
         if (kinds[i].stream) {
             low_water(&kinds[i]);
-            filling(&kinds[i]);
-            errors(&kinds[i]);
         } else {
             many_messages(&kinds[i]);
-            if (kinds[i].make != udp_pair)
-                filling_datagrams(&kinds[i]);
         }
     }
     connecting(AF_INET);
     connecting(AF_UNIX);
-    fast_open();
     return 0;
 }
