@@ -165,6 +165,17 @@ void preload(const std::string& library) {
     set("LD_PRELOAD", others != nullptr && *others != '\0' ? library + ":" + others : library);
 }
 
+/// What each command does with an option that it does not know itself; getopt_long has said what is
+/// wrong with it, if it is not --help. Returns the exit status.
+int other_option(int option) {
+    if (option == 'h') {
+        std::fputs(usage, stdout);
+        return 0;
+    }
+    std::fputs("Try 'tendril --help'.\n", stderr);
+    return usage_error;
+}
+
 int run(int argc, char** argv) {
     static const option options[] = {{"shim", required_argument, nullptr, 's'},
                                      {"engage", required_argument, nullptr, 'e'},
@@ -192,12 +203,8 @@ int run(int argc, char** argv) {
         case 'd':
             set_denied(optarg);
             break;
-        case 'h':
-            std::fputs(usage, stdout);
-            return 0;
         default:
-            std::fputs("Try 'tendril --help'.\n", stderr);
-            return usage_error;
+            return other_option(option);
         }
     }
     if (optind == argc) {
@@ -227,12 +234,8 @@ int audit(int argc, char** argv) {
         case 'j':
             as_json = true;
             break;
-        case 'h':
-            std::fputs(usage, stdout);
-            return 0;
         default:
-            std::fputs("Try 'tendril --help'.\n", stderr);
-            return usage_error;
+            return other_option(option);
         }
     }
     if (argc - optind != 1) {

@@ -39,12 +39,7 @@ void operation::begin_waiting() noexcept {
 }
 
 /// A wait may have parts; handlers that ran between them count as well.
-bool operation::begin_part() noexcept {
-    why_.since = options_.begun = options_.begun != 0 ? options_.begun : io_->hub().switches();
-    return io_->hub().is_interrupted(why_);
-}
-
-int operation::wait() noexcept {
+int operation::begin_part() noexcept {
     if (!begun_) {
         begin_waiting();
     }
@@ -53,24 +48,21 @@ int operation::wait() noexcept {
     }
     options_.waited = true;
     parked_ = true;
-    if (begin_part()) {
-        return -EINTR;
+    why_.since = options_.begun = options_.begun != 0 ? options_.begun : io_->hub().switches();
+    return io_->hub().is_interrupted(why_) ? -EINTR : 0;
+}
+
+int operation::wait() noexcept {
+    if (const int end = begin_part(); end != 0) {
+        return end;
     }
     const int r = io_->wait(fd_, direction_.bit, limit_, why_, closings_, calls_);
     return r == -ETIMEDOUT ? expiry_ : r;
 }
 
 int operation::wait_until(time_point retry, std::uint32_t want) noexcept {
-    if (!begun_) {
-        begin_waiting();
-    }
-    if (nonblock_) {
-        return -EAGAIN;
-    }
-    options_.waited = true;
-    parked_ = true;
-    if (begin_part()) {
-        return -EINTR;
+    if (const int end = begin_part(); end != 0) {
+        return end;
     }
     // Even for no edge, because closing the fd ends it.
     const int r = io_->wait(fd_, want, std::min(retry, limit_), why_, closings_);

@@ -180,7 +180,7 @@ private:
     }
 
     void begin_waiting() noexcept;
-    bool begin_part() noexcept;
+    int begin_part() noexcept;
     bool is_same(const fd_entry& e) const noexcept {
         return e.closings.load(std::memory_order_acquire) == closings_;
     }

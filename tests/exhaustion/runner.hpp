@@ -4,6 +4,7 @@
 #include "hub/hub_core.hpp"
 #include "support/faults.hpp"
 #include "support/leaks.hpp"
+#include "support/open_fds.hpp"
 
 #include <gtest/gtest.h>
 
@@ -11,7 +12,6 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
-#include <dirent.h>
 #include <exception>
 #include <execinfo.h>
 #include <functional>
@@ -74,16 +74,6 @@ inline void bark(int) {
     void* frames[40];
     ::backtrace_symbols_fd(frames, ::backtrace(frames, 40), STDERR_FILENO);
     ::_exit(98);
-}
-
-inline long open_fds() {
-    long n = -1; // its own
-    DIR* const directory = ::opendir("/proc/self/fd");
-    while (const dirent* e = ::readdir(directory)) {
-        n += e->d_name[0] != '.' ? 1 : 0;
-    }
-    ::closedir(directory);
-    return n;
 }
 
 /// Empty if it succeeded, or ended with an error that it may end with.
@@ -156,7 +146,7 @@ inline void add(std::string& all, const char* when, const std::string& what) {
     std::snprintf(o.text, sizeof o.text, "%s", bad.c_str());
     bad = std::string();
     o.blocks = faults::live_blocks() - blocks_before;
-    o.fds = open_fds();
+    o.fds = tendril_test::open_fds();
 #ifdef TENDRIL_ASAN
     if (__lsan_do_recoverable_leak_check() != 0) {
         o.good = false;

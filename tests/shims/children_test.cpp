@@ -4,6 +4,9 @@
 #include <tendril/fiber.hpp>
 #include <tendril/hub.hpp>
 
+#include "support/open_fds.hpp"
+#include "support/parked.hpp"
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -12,7 +15,6 @@
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
-#include <dirent.h>
 #include <fcntl.h>
 #include <functional>
 #include <memory>
@@ -27,6 +29,8 @@
 namespace {
 
 using tendril::spawn;
+using tendril_test::open_fds;
+using tendril_test::parked;
 namespace this_fiber = tendril::this_fiber;
 
 /// A child that ends with `status` when its parent says so.
@@ -66,33 +70,9 @@ private:
     pid_t pid_;
 };
 
-template <typename Function>
-auto parked(Function function) {
-    bool begun = false;
-    auto f = spawn([&begun, function] {
-        begun = true;
-        return function();
-    });
-    while (!begun) {
-        this_fiber::yield();
-    }
-    EXPECT_FALSE(f.ready());
-    return f;
-}
-
 pid_t wait_for(pid_t pid, int flags = 0) {
     int status = -1;
     return waitpid(pid, &status, flags);
-}
-
-std::size_t open_fds() {
-    std::size_t n = 0;
-    DIR* const folder = opendir("/proc/self/fd");
-    while (readdir(folder) != nullptr) {
-        ++n;
-    }
-    closedir(folder);
-    return n;
 }
 
 TEST(children, are_waited_for_one_by_one) {
@@ -192,13 +172,12 @@ TEST(children, of_a_fork_inherit_no_fd_of_a_wait) {
         EXPECT_EQ(waiting.get(), first.pid());
     }
     child c(0);
-    const std::size_t before = open_fds();
+    const int before = open_fds();
     auto one = parked([&] { return wait_for(c.pid()); });
     EXPECT_GT(open_fds(), before);
     const pid_t pid = fork();
     if (pid == 0) {
-        const std::size_t here = open_fds();
-        _exit(here <= before ? 0 : 1);
+        _exit(open_fds() <= before ? 0 : 1);
     }
     int status = -1;
     EXPECT_EQ(waitpid(pid, &status, 0), pid);

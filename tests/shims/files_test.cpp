@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 // Files, FIFOs and locks in fibers, with the shim preloaded.
+#include "support/parked.hpp"
 #include "support/scratch_folder.hpp"
 
 #include <tendril/cancel.hpp>
@@ -21,24 +22,12 @@
 namespace {
 
 using tendril::spawn;
+using tendril_test::parked;
 namespace this_fiber = tendril::this_fiber;
 
 class files : public testing::Test {
 protected:
     std::string path(const char* name) const { return folder_.path() + "/" + name; }
-
-    template <typename Function>
-    static auto parked(Function function) {
-        bool begun = false;
-        auto f = spawn([&begun, function] {
-            begun = true;
-            return function();
-        });
-        while (!begun) {
-            this_fiber::yield();
-        }
-        return f;
-    }
 
 private:
     tendril_test::scratch_folder folder_;

@@ -5,6 +5,8 @@
 #include <tendril/fiber.hpp>
 #include <tendril/hub.hpp>
 
+#include "support/parked.hpp"
+
 #include <gtest/gtest.h>
 
 #include <cerrno>
@@ -29,6 +31,7 @@
 namespace {
 
 using tendril::spawn;
+using tendril_test::parked;
 namespace this_fiber = tendril::this_fiber;
 
 constexpr int first = 3;
@@ -101,20 +104,6 @@ int error_of(ssize_t result) {
 int read_byte(int fd) {
     char c;
     return error_of(read(fd, &c, 1));
-}
-
-template <typename Function>
-tendril::fiber<int> parked(Function function) {
-    bool begun = false;
-    auto f = spawn([&begun, function]() -> int {
-        begun = true;
-        return function();
-    });
-    while (!begun) {
-        this_fiber::yield();
-    }
-    EXPECT_FALSE(f.ready());
-    return f;
 }
 
 /// Fibers still talk, sleep, wait for children and are woken by other threads.

@@ -5,6 +5,8 @@
 #include <tendril.h>
 #include <tendril/tendril.hpp>
 
+#include "support/require.hpp"
+
 #include "offload/offload.hpp"
 
 #include <gmock/gmock.h>
@@ -30,13 +32,6 @@ using tendril::fiber_state;
 using tendril::spawn;
 
 namespace {
-
-/// Prints what failed and makes the process fail, for gtest's own macros do not count in a child.
-#define REQUIRE(condition)                                                                         \
-    if (!(condition)) {                                                                            \
-        std::fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition);                       \
-        std::_Exit(1);                                                                             \
-    }
 
 class Deadlock : public testing::Test {
 protected:

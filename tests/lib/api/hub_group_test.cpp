@@ -8,6 +8,8 @@
 #include <tendril/portal.hpp>
 #include <tendril/timeout.hpp>
 
+#include "support/error_of.hpp"
+
 #include <gtest/gtest.h>
 
 #include <atomic>
@@ -27,16 +29,7 @@ using tendril::fiber;
 using tendril::hub;
 using tendril::hub_group;
 using tendril::spawn;
-
-template <typename Call>
-int error_of(Call call) {
-    try {
-        call();
-    } catch (const std::system_error& e) {
-        return e.code().value();
-    }
-    return 0;
-}
+using tendril_test::error_of;
 
 TEST(HubGroup, FibersRunOnThreadsOfTheirOwn) {
     hub_group group(3);

@@ -3,13 +3,14 @@
 #include <tendril/fiber.hpp>
 #include <tendril/hub.hpp>
 
+#include "support/error_of.hpp"
+
 #include "hub/hub_core.hpp"
 
 #include <gtest/gtest.h>
 
 #include <atomic>
 #include <condition_variable>
-#include <functional>
 #include <mutex>
 #include <optional>
 #include <system_error>
@@ -22,15 +23,7 @@ using namespace std::chrono_literals;
 using tendril::fiber;
 using tendril::hub;
 using tendril::spawn;
-
-int error_of(const std::function<void()>& what) {
-    try {
-        what();
-    } catch (const std::system_error& e) {
-        return e.code().value();
-    }
-    return 0;
-}
+using tendril_test::error_of;
 
 /// A thread that serves its hub until this ends.
 class hub_thread {

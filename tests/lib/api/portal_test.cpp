@@ -5,6 +5,8 @@
 #include <tendril/portal.hpp>
 #include <tendril/timeout.hpp>
 
+#include "support/error_of.hpp"
+
 #include <gtest/gtest.h>
 
 #include <atomic>
@@ -24,16 +26,7 @@ using tendril::event;
 using tendril::hub;
 using tendril::portal;
 using tendril::spawn;
-
-template <typename Call>
-int error_of(Call call) {
-    try {
-        call();
-    } catch (const std::system_error& e) {
-        return e.code().value();
-    }
-    return 0;
-}
+using tendril_test::error_of;
 
 hub ended_hub() {
     std::optional<hub> h;

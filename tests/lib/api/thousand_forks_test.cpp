@@ -4,12 +4,12 @@
 #include "io/operations.hpp"
 #include "lib/dns/resolve_fixture.hpp"
 #include "support/leaks.hpp"
+#include "support/open_fds.hpp"
 #include "support/sockets.hpp"
 
 #include <tendril/fiber.hpp>
 #include <tendril/hub.hpp>
 
-#include <dirent.h>
 #include <sys/wait.h>
 
 #include <array>
@@ -22,6 +22,7 @@ namespace tendril_test {
 namespace {
 
 using namespace std::chrono_literals;
+using tendril_test::open_fds;
 using namespace tendril::test;
 namespace io = tendril::detail::io;
 
@@ -31,16 +32,6 @@ constexpr int forks_each = 25; // a fork copies the shadow's page tables
 constexpr int forks_each = 125;
 #endif
 constexpr int forkers = 8;
-
-int open_fds() {
-    int n = 0;
-    DIR* const directory = ::opendir("/proc/self/fd");
-    while (::readdir(directory) != nullptr) {
-        ++n;
-    }
-    ::closedir(directory);
-    return n;
-}
 
 /// What a child does: fibers of its own, on fds of its own. 0: all went well.
 int work_in_child() {

@@ -4,7 +4,9 @@
 #include <tendril/fiber.hpp>
 #include <tendril/hub.hpp>
 
+#include "support/error_of.hpp"
 #include "support/leaks.hpp"
+#include "support/require.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -25,26 +27,9 @@ using tendril::fiber;
 using tendril::spawn;
 using tendril::detail::leave_leaks_unchecked;
 using tendril::detail::lost_on_purpose;
+using tendril_test::error_of;
 using testing::Eq;
 using testing::ExitedWithCode;
-
-/// For death tests: says what is wrong and ends the process.
-void require(bool condition, const char* what) {
-    if (!condition) {
-        std::fprintf(stderr, "not so: %s\n", what);
-        std::_Exit(3);
-    }
-}
-#define REQUIRE(condition) require(condition, #condition)
-
-int error_of(fiber<void>& f) {
-    try {
-        f.get();
-    } catch (const std::system_error& e) {
-        return e.code().value();
-    }
-    return 0;
-}
 
 class ThreadEnd : public testing::Test {
 protected:
@@ -99,7 +84,7 @@ TEST_F(ThreadEnd, FibersThatLastLongerAreAbandonedAndReported) {
         joiner.join();
         other.join();
         REQUIRE(parked->ready());
-        REQUIRE(error_of(*parked) == ECANCELED);
+        REQUIRE(error_of([&] { parked->get(); }) == ECANCELED);
         std::_Exit(0);
     };
     EXPECT_EXIT(body(), ExitedWithCode(0), "ended before 2 of its fibers did; they are abandoned");
@@ -120,7 +105,7 @@ TEST_F(ThreadEnd, AfterHalfTheGraceFibersAreCancelled) {
             });
         }).join();
         REQUIRE(unwound == 1);
-        REQUIRE(error_of(sleeper) == ECANCELED);
+        REQUIRE(error_of([&] { sleeper.get(); }) == ECANCELED);
         std::_Exit(0);
     };
     EXPECT_EXIT(body(), ExitedWithCode(0), Eq(""));

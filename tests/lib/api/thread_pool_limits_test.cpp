@@ -4,6 +4,7 @@
 #include <tendril/thread_pool.hpp>
 
 #include "support/leaks.hpp"
+#include "support/require.hpp"
 
 #include <gtest/gtest.h>
 
@@ -23,14 +24,6 @@ namespace {
 using namespace std::chrono_literals;
 using tendril::thread_pool;
 using testing::ExitedWithCode;
-
-void require(bool condition, const char* what) {
-    if (!condition) {
-        std::fprintf(stderr, "not so: %s\n", what);
-        std::_Exit(3);
-    }
-}
-#define REQUIRE(condition) require(condition, #condition)
 
 class ThreadPoolLimits : public testing::Test {
 protected:

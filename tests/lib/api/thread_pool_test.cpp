@@ -6,6 +6,8 @@
 #include <tendril/thread_pool.hpp>
 #include <tendril/timeout.hpp>
 
+#include "support/error_of.hpp"
+
 #include <gtest/gtest.h>
 
 #include <atomic>
@@ -27,16 +29,7 @@ using namespace std::chrono_literals;
 using tendril::limiter;
 using tendril::spawn;
 using tendril::thread_pool;
-
-template <typename Call>
-int error_of(Call call) {
-    try {
-        call();
-    } catch (const std::system_error& e) {
-        return e.code().value();
-    }
-    return 0;
-}
+using tendril_test::error_of;
 
 /// Says when it is destroyed.
 class mark {

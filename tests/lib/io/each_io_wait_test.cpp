@@ -5,13 +5,13 @@
 
 #include "lib/dns/resolve_fixture.hpp"
 #include "support/injection.hpp"
+#include "support/open_fds.hpp"
 #include "support/scratch_folder.hpp"
 #include "support/sockets.hpp"
 
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <filesystem>
 #include <functional>
 #include <string>
 #include <vector>
@@ -21,14 +21,10 @@ namespace {
 
 using detail::hub_core;
 using std::chrono::milliseconds;
+using tendril_test::open_fds;
 using this_fiber::yield;
 
 constexpr unsigned seeds = sanitized ? 50 : 1'000;
-
-std::ptrdiff_t open_fds() {
-    namespace fs = std::filesystem;
-    return std::distance(fs::directory_iterator("/proc/self/fd"), fs::directory_iterator());
-}
 
 /// The hub of this thread, with real fds.
 struct real_hub {
@@ -44,7 +40,7 @@ void in_each_run(ending how, unsigned number_of_seeds,
     const fd_pair silent = unix_pair();
     pollfd nothing{silent.a, POLLIN, 0};
     EXPECT_EQ(io::poll(&nothing, 1, milliseconds(1)), 0);
-    const std::ptrdiff_t before = open_fds();
+    const int before = open_fds();
     const int waits = end_at_each_wait(how, number_of_seeds, make_hub, scenario);
     EXPECT_TRUE(waits > 0 || testing::Test::HasFailure()) << "the scenario tests nothing";
     EXPECT_EQ(open_fds(), before);

@@ -8,8 +8,9 @@
 #include <tendril/hub.hpp>
 #include <tendril/unix_socket.hpp>
 
+#include "support/open_fds.hpp"
+
 #include <chrono>
-#include <dirent.h>
 #include <fcntl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
@@ -23,16 +24,6 @@ using namespace tendril_test;
 using tendril::io::unique_fd;
 using tendril::net::unix_datagram;
 using tendril::net::unix_stream;
-
-int open_fds() {
-    int count = 0;
-    DIR* const all = opendir("/proc/self/fd");
-    while (readdir(all) != nullptr) {
-        ++count;
-    }
-    closedir(all);
-    return count;
-}
 
 /// The hub is made by the first wait, if it is not there yet.
 int open_fds_beside_the_hub() {
