@@ -4,6 +4,9 @@
 #include <tendril/hub.hpp>
 #include <tendril/io.hpp>
 
+#include "shims/programs/asleep.h"
+#include "support/parked.hpp"
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -14,7 +17,7 @@
 #include <pthread.h>
 #include <string>
 #include <sys/socket.h>
-#include <sys/time.h>
+#include <sys/wait.h>
 #include <thread>
 #include <unistd.h>
 #include <vector>
@@ -51,15 +54,7 @@ protected:
 
     template <typename Function>
     static tendril::fiber<int> parked(Function function) {
-        bool begun = false;
-        auto f = spawn([&begun, function]() -> int {
-            begun = true;
-            return function() < 0 ? errno : 0;
-        });
-        while (!begun) {
-            this_fiber::yield();
-        }
-        return f;
+        return tendril_test::parked([function]() -> int { return function() < 0 ? errno : 0; });
     }
 
     auto reads() {
@@ -122,15 +117,16 @@ TEST_F(interruption, is_of_no_concern_to_what_begins_later) {
 
 TEST_F(interruption, reaches_a_hub_that_sleeps) {
     handle(0);
-    itimerval soon = {{0, 0}, {0, 20'000}};
-    struct sigaction action = {};
-    action.sa_handler = handler;
-    sigaction(SIGALRM, &action, nullptr);
-    setitimer(ITIMER_REAL, &soon, nullptr);
+    const pid_t child = fork();
+    if (child == 0) {
+        until_parent_asleep();
+        kill(getppid(), SIGUSR1);
+        _exit(0);
+    }
     char c;
     EXPECT_EQ(read(ends_[0], &c, 1), -1);
     EXPECT_EQ(errno, EINTR);
-    signal(SIGALRM, SIG_DFL);
+    EXPECT_EQ(waitpid(child, nullptr, 0), child);
 }
 
 TEST_F(interruption, does_not_end_what_is_not_a_libc_call) {

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/types.h>
+#include <unistd.h>
 
 // Until the thread sleeps in the kernel, or is gone.
 static inline void until_asleep(pid_t process, pid_t thread) {
@@ -20,4 +21,9 @@ static inline void until_asleep(pid_t process, pid_t thread) {
         if (state == NULL || state[2] == 'S')
             return;
     }
+}
+
+// For the child of a process with one thread that matters.
+static inline void until_parent_asleep(void) {
+    until_asleep(getppid(), getppid());
 }

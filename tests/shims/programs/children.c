@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 // Waiting for children in all the ways there are.
+#include "asleep.h"
 #include "report.h"
 
 #include <fcntl.h>
@@ -12,13 +13,13 @@
 
 extern char** environ;
 
-// A child that ends with `status` after a while, so that its parent has to wait.
+// A child that ends with `status` as soon as its parent waits.
 static pid_t child(int status) {
     fflush(stdout);
     pid_t pid = fork();
     CHECK(pid >= 0);
     if (pid == 0) {
-        usleep(20000);
+        until_parent_asleep();
         _exit(status);
     }
     return pid;
@@ -85,7 +86,7 @@ static void ends(void) {
     CHECK(waitpid(pid, NULL, 0) == pid);
     pid = fork();
     if (pid == 0) {
-        usleep(20000);
+        until_parent_asleep();
         kill(getpid(), SIGKILL);
     }
     CHECK(waitpid(pid, &status, 0) == pid);
@@ -139,7 +140,7 @@ static void traces(void) {
     pid_t pid = fork();
     CHECK(pid >= 0);
     if (pid == 0) {
-        usleep(20000);
+        until_parent_asleep();
         ptrace(PTRACE_TRACEME, 0, NULL, NULL);
         raise(SIGUSR1);
         raise(SIGUSR2);

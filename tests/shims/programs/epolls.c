@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 // epoll fds of the program's own in all their ways: inside each other, edge-triggered, one-shot,
 // exclusive, changed by another thread during the wait.
+#include "asleep.h"
 #include "report.h"
 
 #include <poll.h>
@@ -42,6 +43,7 @@ static pthread_t helper;
 static struct {
     int epfd, fd;
     unsigned events;
+    pid_t waiter;
 } subject;
 
 static void write_one(void) {
@@ -58,8 +60,7 @@ static void remove_it(void) {
 }
 
 static void* run(void* action) {
-    struct timespec soon = {0, 5000000};
-    nanosleep(&soon, NULL);
+    until_asleep(getpid(), subject.waiter);
     (*(void (**)(void))action)();
     return NULL;
 }
@@ -68,6 +69,7 @@ static void later(void (**action)(void), int epfd, int fd, unsigned events) {
     subject.epfd = epfd;
     subject.fd = fd;
     subject.events = events;
+    subject.waiter = gettid();
     CHECK(pthread_create(&helper, NULL, run, action) == 0);
 }
 static void done(void) {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 // Files, FIFOs and locks; the first argument is a file to work on.
+#include "asleep.h"
 #include "report.h"
 
 #include <fcntl.h>
@@ -78,7 +79,7 @@ static void fifo(const char* path) {
     REPORT(open(path, O_WRONLY | O_NONBLOCK));
     pid_t pid = fork();
     if (pid == 0) {
-        usleep(20000);
+        until_parent_asleep();
         int fd = open(path, O_WRONLY);
         _exit(fd >= 0 && write(fd, "f", 1) == 1 ? 0 : 1);
     }
@@ -91,7 +92,7 @@ static void fifo(const char* path) {
     unlink(path);
 }
 
-// A child holds the lock for a while.
+// A child holds the lock until its parent waits for it.
 static void locks(const char* path) {
     for (int kind = 0; kind < 4; ++kind) {
         int ready[2];
@@ -105,7 +106,7 @@ static void locks(const char* path) {
                   : kind == 3 ? fcntl(fd, F_OFD_SETLKW, &whole) == 0
                               : fcntl(fd, F_SETLKW, &whole) == 0);
             CHECK(write(ready[1], "x", 1) == 1);
-            usleep(30000);
+            until_parent_asleep();
             _exit(0);
         }
         CHECK(read(ready[0], &c, 1) == 1);

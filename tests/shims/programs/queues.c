@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 // Queues, semaphores, requests and pipes joined to each other; the first argument is a file to work
 // on.
+#include "asleep.h"
 #include "report.h"
 
 #include <aio.h>
@@ -19,11 +20,11 @@
 #include <termios.h>
 #include <unistd.h>
 
-// A child does something a little later.
+// A child does something as soon as its parent waits.
 #define LATER(what)                                                                                \
     pid_t child = fork();                                                                          \
     if (child == 0) {                                                                              \
-        usleep(20000);                                                                             \
+        until_parent_asleep();                                                                     \
         what;                                                                                      \
         _exit(0);                                                                                  \
     }
