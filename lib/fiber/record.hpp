@@ -25,8 +25,7 @@ enum class wake : std::uint8_t {
     timeout = 3,
     closed = 4,
     cancelled = 5,
-    abandoned = 6,
-    interrupted = 7 ///< by a signal handler
+    interrupted = 6 ///< by a signal handler
 };
 
 inline constexpr std::uint64_t ticket_state_mask = 7;

@@ -9,12 +9,9 @@
 #include <algorithm>
 #include <cstdio>
 #include <unordered_map>
-#include <utility>
 
 namespace tendril::detail {
 namespace {
-
-constexpr std::uint64_t shared_owners = 4; // as in sync/shared_mutex_core.cpp
 
 std::string quoted_id(std::uint64_t id, const std::string& name) {
     return '#' + std::to_string(id) + (name.empty() ? "" : " \"" + name + '"');
@@ -27,7 +24,7 @@ std::string quoted_id(std::uint64_t id, const std::string& name) {
 std::string hub_core::describe_owner(const wait_reason& why) {
     const auto* const word = static_cast<const std::atomic<std::uint64_t>*>(why.object);
     const std::uint64_t seen = word->load(std::memory_order_relaxed);
-    if ((seen & shared_owners) != 0) {
+    if ((seen & owned_by_several) != 0) {
         return ", shared by others";
     }
     const auto owner = reinterpret_cast<const void*>(seen & ~std::uint64_t{15});

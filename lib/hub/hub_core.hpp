@@ -407,8 +407,7 @@ inline fiber_record* win_waiter(waiter& w, wake why) noexcept {
 
 /// Gives the calling thread a hub, which ends with the thread.
 hub_core& make_thread_hub();
-/// Called on the thread whose hub began, or is about to end. If the first throws, there is no hub.
+/// Called on the thread whose hub began. If it throws, there is no hub.
 void hub_began(hub_core& hub);
-void hub_ends(hub_core& hub) noexcept;
 
 } // namespace tendril::detail

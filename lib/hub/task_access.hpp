@@ -12,9 +12,9 @@
 
 namespace tendril::detail {
 
-/// The library's side of a task. A task has two owners, the handle and the fiber; `references_`
-/// counts them. `state_` is a lock (bit 0), which guards joiners_, and `done` (bit 1), which
-/// publishes the result and error_. `collected_` is the handle's.
+/// The library's side of a task. `references_` counts its owners: the handle, the fiber, a group, a
+/// request to cancel it that is on its way. `state_` is a lock (bit 0), which guards joiners_, and
+/// `done` (bit 1), which publishes the result and error_. `collected_` is the handle's.
 struct task_access {
     static void begin(task& t, std::uint64_t id) noexcept { t.id_ = id; } ///< before launch
     static void set_name(task& t, const char* name); ///< before launch; may throw bad_alloc
@@ -51,11 +51,7 @@ struct task_access {
     static bool report_failure(task& t) noexcept; ///< false if there was none
     static std::string describe(const std::exception_ptr& error);
 
-    // For a group, which owns a task too, and keeps the error if it did not just end by being
-    // cancelled.
-    static void add_owner(task& t) noexcept {
-        t.references_.fetch_add(1, std::memory_order_relaxed);
-    }
+    // For a group, which keeps the error of a task that did not just end by being cancelled.
     static bool failed(const task& t) noexcept { return t.error_ != nullptr && !t.quiet_; }
     static void keep_quiet(task& t, bool quiet) noexcept { t.quiet_ = quiet; }
     static const std::exception_ptr& error(const task& t) noexcept { return t.error_; }

@@ -40,4 +40,7 @@ struct wait_reason {
 };
 std::string to_string(const wait_reason& why);
 
+/// In the word of an `owned` object: several hold it, and it does not say who.
+inline constexpr std::uint64_t owned_by_several = 4;
+
 } // namespace tendril::detail

@@ -38,8 +38,6 @@ public:
     /// else.
     int accept(int fd, sockaddr* peer, socklen_t* peer_size, int flags) noexcept;
 
-    int ring_fd() const noexcept { return fd_; }
-
 private:
     uring_accept() noexcept = default;
     bool open() noexcept;

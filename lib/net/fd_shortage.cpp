@@ -61,7 +61,7 @@ int wait_for_fd(int listener, time_point until) noexcept {
     if (leave(self)) {
         return -EBADF;
     }
-    return end == wake::cancelled || end == wake::abandoned ? -ECANCELED : 0;
+    return end == wake::cancelled ? -ECANCELED : 0;
 }
 
 void closing(int fd) noexcept {

@@ -99,7 +99,6 @@ void keep_for_others(hub_core& hub) {
 }
 
 void give_back(hub_core& hub) {
-    hub_ends(hub);
     unwatch_hub(hub);
     const time_point begin = hub.now();
     const time_point::duration grace = settings().exit_grace;

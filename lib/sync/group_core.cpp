@@ -14,9 +14,6 @@
 #include <cstdio>
 #include <exception>
 #include <memory>
-#include <stdexcept>
-#include <string>
-#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -50,7 +47,7 @@ group_child& group_access::add(const group_membership& in, task& t) {
     c->group = &in.group;
     c->job = &t;
     c->counts = in.counts;
-    task_access::add_owner(t);
+    task_access::add_reference(t);
     task_access::watch(t, *c); // nobody runs it yet
     group_core& g = in.group;
     word_lock lock(g.queue_);

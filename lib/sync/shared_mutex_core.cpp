@@ -13,7 +13,7 @@ struct shared_waiter : waiter {
     bool shared = false;
 };
 
-constexpr std::uint64_t is_shared = 4;
+constexpr std::uint64_t is_shared = owned_by_several;
 constexpr std::uint64_t one_more = 16;
 
 constexpr bool can_share(std::uint64_t value) noexcept {

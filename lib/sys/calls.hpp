@@ -28,12 +28,12 @@ namespace tendril::sys {
 // clang-format off
 #define TENDRIL_SYS_CALLS(X)                                                                        \
     X(read) X(write) X(readv) X(writev) X(preadv2) X(pwritev2)                                      \
-    X(recv) X(send) X(recvfrom) X(sendto) X(recvmsg) X(sendmsg) X(recvmmsg) X(sendmmsg) X(sendfile)  \
-    X(socket) X(socketpair) X(accept) X(accept4) X(connect) X(bind) X(listen) X(shutdown)           \
-    X(getsockopt) X(setsockopt) X(close) X(dup) X(dup2) X(dup3) X(fcntl) X(ioctl) X(pipe2)          \
-    X(poll) X(ppoll) X(select) X(pselect)                                                           \
-    X(epoll_create1) X(epoll_ctl) X(epoll_wait) X(epoll_pwait) X(epoll_pwait2)                      \
-    X(nanosleep) X(clock_nanosleep) X(getaddrinfo) X(freeaddrinfo) X(getnameinfo) \
+    X(recv) X(recvfrom) X(sendto) X(recvmsg) X(sendmsg) X(recvmmsg) X(sendmmsg) X(sendfile)         \
+    X(socket) X(socketpair) X(accept4) X(connect) X(bind) X(listen) X(shutdown)                     \
+    X(getsockopt) X(setsockopt) X(close) X(dup2) X(dup3) X(fcntl) X(ioctl) X(pipe2)                 \
+    X(poll)                                                                                         \
+    X(epoll_create1) X(epoll_ctl) X(epoll_wait) X(epoll_pwait2)                                     \
+    X(clock_nanosleep) X(getaddrinfo) X(freeaddrinfo) X(getnameinfo)                                \
     X(gethostbyname2_r) X(gethostbyaddr_r) X(wait4) X(waitid) X(posix_spawn) X(sigaction)         \
     X(fstat) X(openat) X(fsync) X(fdatasync) X(syncfs) X(sync) X(flock)                                      \
     X(ftrylockfile) X(funlockfile) X(fread_unlocked) X(fwrite_unlocked) X(fflush_unlocked)          \

@@ -4,7 +4,6 @@
 #include "sys/calls.hpp"
 
 #include <array>
-#include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 #include <cxxabi.h>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-// What the layers above do when a thread's hub begins and ends.
+// What the layers above do when a thread's hub begins.
 #include "hub/hub_core.hpp"
 #include "hub/openssl_errors.hpp"
 #include "shims/ops/attach.hpp"
@@ -10,7 +10,5 @@ void hub_began(hub_core& hub) {
     shim::hub_began(hub);
     openssl::look(hub);
 }
-
-void hub_ends(hub_core&) noexcept {}
 
 } // namespace tendril::detail
