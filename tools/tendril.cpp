@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 //
-// bin/tendril: runs an unmodified program with its blocking calls waiting in a hub.
+// bin/tendril: `run` an unmodified program with its blocking calls waiting in a hub; `audit` which
+// of them would.
 
 #include "shims/deny.hpp"
 #include "shims/families.hpp"

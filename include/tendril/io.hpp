@@ -29,17 +29,15 @@ inline namespace v1 {
 ///   transferred by then is returned instead. SO_RCVTIMEO and SO_SNDTIMEO count for programs under
 ///   the shim only.
 /// - Buffers belong to the caller, and must stay until the call returns.
-/// - Any number of fibers of any threads may use one fd at once. To close it, use io::close(),
-/// which
-///   wakes those who wait for it: EBADF.
+/// - Any number of fibers of any threads may use one fd at once. To close it, use io::close(): it
+///   wakes those who wait for the fd, with EBADF.
 /// - ECANCELED: the thread ends. A cancelled fiber: `cancelled`, see <tendril/cancel.hpp>.
 /// - They switch only if they must wait, and after 64 calls in a row that did not. On a thread
 ///   without a hub they make one; the thread then waits as its main fiber.
 /// - Regular files are read and written at once, and may block the thread on the disk.
-/// - Terminals are written to by a worker thread, in parts of at most 4096 bytes; the part under
-/// way
-///   when a wait is given up is written nevertheless. Reading one in the moment in which another
-///   process takes the input blocks the thread until there is more.
+/// - Terminals are written to by a worker thread, in parts of at most 4096 bytes; a part that is on
+///   its way when a wait is given up is written nevertheless. Reading one in the moment in which
+///   another process takes the input blocks the thread until there is more.
 namespace io {
 
 /// The time limit of a call, absolute. Converts from durations and time points.

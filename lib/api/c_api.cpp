@@ -8,7 +8,6 @@
 #include "net/socket.hpp"
 #include "shims/ops/attach.hpp"
 
-#include <algorithm>
 #include <cerrno>
 #include <chrono>
 #include <netdb.h>

@@ -7,7 +7,6 @@
 #include <atomic>
 #include <cerrno>
 #include <chrono>
-#include <limits>
 #include <random>
 
 namespace tendril::detail::dns {

@@ -6,7 +6,6 @@
 #include <arpa/inet.h>
 #include <netdb.h>
 
-#include <cstring>
 #include <optional>
 #include <string_view>
 

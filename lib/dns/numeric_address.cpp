@@ -6,7 +6,6 @@
 
 #include <charconv>
 #include <cstring>
-#include <string>
 
 namespace tendril::detail::dns {
 

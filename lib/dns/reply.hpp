@@ -3,7 +3,6 @@
 
 #include "dns/numeric_address.hpp"
 
-#include <cstdint>
 #include <string>
 #include <vector>
 

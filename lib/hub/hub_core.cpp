@@ -10,7 +10,6 @@
 #include "hub/task_access.hpp"
 
 #include <algorithm>
-#include <new>
 #include <utility>
 
 namespace tendril::detail {

@@ -3,9 +3,7 @@
 
 #include "hub/foreign_call.hpp"
 
-#include <array>
 #include <atomic>
-#include <climits>
 #include <dlfcn.h>
 #include <link.h>
 #include <mutex>

@@ -13,7 +13,6 @@
 #include <cstring>
 #include <cxxabi.h>
 #include <memory>
-#include <mutex>
 #include <new>
 #include <stdexcept>
 #include <string>

@@ -8,7 +8,6 @@
 #include <fcntl.h>
 #include <memory>
 #include <new>
-#include <utility>
 
 namespace tendril::detail::io {
 
@@ -43,8 +42,7 @@ auto on_disk(hub_core& hub, const wait_reason& why, options& o, Call call) noexc
     }
 }
 
-// --- files: namesakes in section 2 of the manual, with the rules of io/operations.hpp
-// --------------
+// --- files: namesakes in section 2 of the manual, with the rules of io/operations.hpp ------------
 /// Only the opening of a FIFO waits in the hub.
 int openat(int folder, const char* path, int flags, mode_t mode, options& o) noexcept;
 int fsync(int fd, options& o) noexcept;

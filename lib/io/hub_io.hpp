@@ -96,8 +96,7 @@ private:
     source* claim(fd_entry& e) noexcept;
     void give_up_sources() noexcept;
 
-    // --- fds closed behind our back
-    // ----------------------------------------------------------------
+    // --- fds closed behind our back --------------------------------------------------------------
     void stale() noexcept;
     void rebuild() noexcept;
     void watch_all_anew() noexcept;

@@ -39,7 +39,7 @@ struct options {
     /// Out: the call parked at least once (the statistics of the shims).
     bool waited = false;
 
-    /// False: cancellation and timeouts of the fiber do not end it. (So far only process::wait4.)
+    /// False: cancellation and timeouts of the fiber do not end it. Only process::wait4 heeds this.
     bool cancellable = true;
 
     /// The hub's switches() when the call first waited; 0: it has not. Signals count from then on.
@@ -58,8 +58,7 @@ ssize_t writev(int fd, const iovec* iov, int count, options& o) noexcept;
 ssize_t preadv2(int fd, const iovec* iov, int count, off_t offset, int flags, options& o) noexcept;
 ssize_t pwritev2(int fd, const iovec* iov, int count, off_t offset, int flags, options& o) noexcept;
 
-// --- messages: recv(2), send(2), recvmmsg(2)
-// ------------------------------------------------------
+// --- messages: recv(2), send(2), recvmmsg(2) -----------------------------------------------------
 ssize_t recv(int fd, void* buffer, std::size_t size, int flags, options& o) noexcept;
 ssize_t recvfrom(int fd, void* buffer, std::size_t size, int flags, sockaddr* from,
                  socklen_t* from_size, options& o) noexcept;
@@ -76,8 +75,7 @@ int sendmmsg(int fd, mmsghdr* messages, unsigned count, int flags, options& o) n
 /// sendfile(2). `flags`: 0 or MSG_NOSIGNAL. Goes on until `count` bytes are sent or the file ends.
 ssize_t sendfile(int out, int in, off_t* offset, std::size_t count, int flags, options& o) noexcept;
 
-// --- connections
-// ----------------------------------------------------------------------------------
+// --- connections ---------------------------------------------------------------------------------
 int accept4(int fd, sockaddr* peer, socklen_t* peer_size, int flags, options& o) noexcept;
 /// After -ETIMEDOUT or -ECANCELED the attempt goes on in the kernel, as after EINTR in connect(2).
 int connect(int fd, const sockaddr* to, socklen_t to_size, options& o) noexcept;
@@ -86,8 +84,7 @@ int connect(int fd, const sockaddr* to, socklen_t to_size, options& o) noexcept;
 /// direction ends.
 int shutdown(int fd, int how) noexcept;
 
-// --- waiting for readiness: the deadline passed is 0, as in poll(2)
-// ---------------------------------
+// --- waiting for readiness: the deadline passed is 0, as in poll(2) ------------------------------
 /// For one fd. `events` and the result are bits of poll(2); POLLNVAL for a bad or closed fd.
 int wait(int fd, short events, options& o) noexcept;
 int poll(pollfd* fds, nfds_t count, options& o) noexcept;
@@ -99,8 +96,7 @@ int epoll_wait(int epfd, epoll_event* events, int max_events, options& o) noexce
 /// 0 when `until` has come, or -ECANCELED. The deadline in `o` is ignored.
 int sleep(time_point until, options& o) noexcept;
 
-// --- the life of an fd
-// -----------------------------------------------------------------------------
+// --- the life of an fd ---------------------------------------------------------------------------
 /// Must be called before an fd is closed or replaced by a call that Tendril does not make itself
 /// (fclose, dup2 in a library…): withdraws it from every hub and wakes its waiters with -EBADF. Any
 /// thread, hub or not; never makes a hub. Harmless for an fd that is not known or not open.
@@ -116,8 +112,7 @@ int dup3(int from, int to, int flags) noexcept;
 /// The program got `to` by dup(from) or the like; does nothing if it is negative.
 void duplicated(int from, int to) noexcept;
 
-// --- flags
-// -------------------------------------------------------------------------------------------
+// --- flags ---------------------------------------------------------------------------------------
 /// Says that this socket was made by Tendril with SOCK_NONBLOCK, which the program must not see:
 /// get_flags hides it, and shims treat the fd as blocking until the program sets O_NONBLOCK itself.
 /// Ends when the description gets a second owner: see descriptions_shared().

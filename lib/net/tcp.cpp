@@ -5,7 +5,6 @@
 #include "net/fd_shortage.hpp"
 #include "sys/calls.hpp"
 
-#include <algorithm>
 #include <cerrno>
 #include <chrono>
 #include <cstring>

@@ -7,7 +7,6 @@
 #include <algorithm>
 #include <array>
 #include <cstring>
-#include <string>
 #include <sys/stat.h>
 #include <sys/un.h>
 

@@ -4,13 +4,11 @@
 #include "sync/collector.hpp"
 
 #include <atomic>
-#include <cerrno>
 #include <cstdio>
 #include <cstdlib>
 #include <dlfcn.h>
 #include <exception>
 #include <new>
-#include <string>
 #include <system_error>
 
 namespace tendril::detail {

@@ -11,10 +11,8 @@
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
-#include <cstring>
 #include <exception>
 #include <execinfo.h>
-#include <functional>
 #include <memory>
 #include <new>
 #include <ostream>

@@ -15,12 +15,10 @@
 #include <csignal>
 #include <poll.h>
 #include <pthread.h>
-#include <string>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <thread>
 #include <unistd.h>
-#include <vector>
 
 namespace {
 

@@ -15,7 +15,6 @@
 #include <cstdlib>
 #include <dirent.h>
 #include <fcntl.h>
-#include <functional>
 #include <netinet/in.h>
 #include <poll.h>
 #include <string>

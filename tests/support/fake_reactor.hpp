@@ -24,8 +24,7 @@ public:
         std::uint32_t interest;
     };
 
-    // --- the script; on the hub's thread
-    // --------------------------------------------------------
+    // --- the script; on the hub's thread ---------------------------------------------------------
     void advance(time_point::duration by) { now_ += by; }
 
     /// Reports an edge at `when`, if fd is watched by then.
@@ -46,8 +45,7 @@ public:
     std::size_t sleeps() const { return sleeps_; } ///< polls that were allowed to wait
     std::size_t forks() const { return forks_; }
 
-    // --- reactor
-    // --------------------------------------------------------------------------------
+    // --- reactor ---------------------------------------------------------------------------------
     time_point now() noexcept override { return now_; }
 
     int watch(int fd, std::uint64_t token, std::uint32_t interest) noexcept override {

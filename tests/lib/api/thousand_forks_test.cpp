@@ -12,10 +12,8 @@
 
 #include <sys/wait.h>
 
-#include <array>
 #include <chrono>
 #include <cstdint>
-#include <string>
 #include <vector>
 
 namespace tendril_test {

@@ -14,9 +14,7 @@
 #include <atomic>
 #include <cstdio>
 #include <cstdlib>
-#include <memory>
 #include <optional>
-#include <system_error>
 #include <thread>
 #include <unistd.h>
 

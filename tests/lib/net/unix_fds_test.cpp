@@ -14,7 +14,6 @@
 #include <fcntl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
-#include <type_traits>
 #include <vector>
 
 namespace {

@@ -19,8 +19,7 @@
 
 static char buffer[100000];
 
-// --- the other program
-// ----------------------------------------------------------------------------------
+// --- the other program ---------------------------------------------------------------------------
 
 // What the kernel says, whoever else has a say in it.
 static int raw_flags(int fd) {
@@ -75,8 +74,7 @@ static void flags(int fd) {
     printf("F_GETFL %o\n", (unsigned)fcntl(fd, F_GETFL) & O_NONBLOCK);
 }
 
-// --- somebody who looks while this thread waits
-// ---------------------------------------------------------
+// --- somebody who looks while this thread waits --------------------------------------------------
 
 static struct look {
     pid_t waiter;
@@ -201,8 +199,7 @@ static void connections(void) {
     close(listener);
 }
 
-// --- the program's own wish
-// -----------------------------------------------------------------------------
+// --- the program's own wish ----------------------------------------------------------------------
 
 static void wishes(int fd, const char* what) {
     printf("%s\n", what);

@@ -33,8 +33,7 @@ static void settings(int fd, int canonical, int least, int time) {
     CHECK(tcsetattr(fd, TCSANOW, &t) == 0);
 }
 
-// --- somebody who types while this thread waits
-// ------------------------------------------------------
+// --- somebody who types while this thread waits --------------------------------------------------
 
 static void pause_for(long milliseconds) {
     nanosleep(&(struct timespec){0, milliseconds * 1000000}, NULL);
@@ -147,8 +146,7 @@ static void reading(void) {
     REPORT(close(master));
 }
 
-// --- more than fits
-// -----------------------------------------------------------------------------------
+// --- more than fits ------------------------------------------------------------------------------
 
 static void* read_all(void* p) {
     static char part[3000];
@@ -201,8 +199,7 @@ static void writing(void) {
     close(master);
 }
 
-// --- job control: in a session of its own, whose shell this is
-// ------------------------------------------
+// --- job control: in a session of its own, whose shell this is -----------------------------------
 
 static void say(const char* what, pid_t pid) {
     int status = -1;
