@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 #include "stdio/hold.hpp"
 
+#include "stdio/waiting_hubs.hpp"
 #include "sys/calls.hpp"
 
 #include <algorithm>
@@ -11,6 +12,15 @@
 #include <utility>
 
 namespace tendril::detail::stdio {
+
+namespace {
+
+constexpr std::chrono::microseconds longest_pause{2000};
+// What others need to see that the FILE is free: hubs look, threads are woken by libc.
+constexpr std::chrono::microseconds for_hubs{longest_pause + longest_pause / 2};
+constexpr std::chrono::microseconds for_threads{100};
+
+} // namespace
 
 bool holds::enter(hub_core& hub, stream_hold& h) noexcept {
     auto& slot = hub.extension(extension_slot::stdio);
@@ -72,7 +82,7 @@ int stream_hold::acquire(io::options& o, bool cancellable) noexcept {
             return 0;
         }
         locked_ = sys::real.ftrylockfile(file_) == 0;
-        if (locked_) {
+        if (locked_ && !waiting_hub::any(file_)) {
             return 0;
         }
     }
@@ -93,8 +103,8 @@ bool stream_hold::try_acquire() noexcept {
 }
 
 int stream_hold::acquire_slowly(io::options& o, bool cancellable) noexcept {
-    if (try_acquire()) {
-        return 0;
+    if (locked_ || try_acquire()) {
+        return locked_ && waiting_hub::is_overdue(file_, hub_) ? step_aside(o, cancellable) : 0;
     }
     stream_hold* const holder = holds::find(hub_, file_);
     if (holder != nullptr) {
@@ -125,28 +135,42 @@ int stream_hold::wait(stream_hold& holder, io::options& o, bool cancellable) noe
     return end == wake::closed ? -EBADF : -ECANCELED;
 }
 
+/// Keeping the place in line before other fibers.
+int stream_hold::step_aside(io::options& o, bool cancellable) noexcept {
+    unlock();
+    enter();
+    aside_ = for_hubs;
+    return wait_for_threads(o, cancellable);
+}
+
 /// A plain thread, or another hub's: its holder tells nobody when it lets go.
 int stream_hold::wait_for_threads(io::options& o, bool cancellable) noexcept {
     using namespace std::chrono_literals;
+    const waiting_hub counted(file_, hub_);
     wait_reason why{wait_kind::sync, "FILE of another thread", -1, file_};
     why.cancellable = cancellable;
     std::chrono::microseconds pause = 20us;
-    while (sys::real.ftrylockfile(file_) != 0) {
+    while (aside_ != 0us || sys::real.ftrylockfile(file_) != 0) {
         o.waited = true;
         const ticket t = hub_.prepare();
-        if (hub_.park(t, why, hub_.now() + pause) != wake::timeout) {
+        const auto until = hub_.now() + std::max(pause, std::exchange(aside_, 0us));
+        if (hub_.park(t, why, until) != wake::timeout) {
             release();
             return -ECANCELED;
         }
-        pause = std::min<std::chrono::microseconds>(2 * pause, 2ms);
+        pause = std::min(2 * pause, longest_pause);
     }
     locked_ = true;
     return 0;
 }
 
-void stream_hold::keep_on() noexcept {
+void stream_hold::enter() noexcept {
     owner_ = hub_.running_id();
     kept_ = holds::enter(hub_, *this);
+}
+
+void stream_hold::keep_on() noexcept {
+    enter();
     if (locks_ && !locked_) {
         locked_ = sys::real.ftrylockfile(file_) == 0;
     }
@@ -170,14 +194,36 @@ void stream_hold::release() noexcept {
     unlock();
 }
 
+/// How long the next fiber is to leave the FILE to other threads; zero: its lock goes with it.
+std::chrono::microseconds stream_hold::pause_for_others() noexcept {
+    if (!locked_ || waiting_ == nullptr || single_threaded()) {
+        return {};
+    }
+    const time_point now = hub_.now();
+    if (passed_on_since_ == time_point{}) {
+        passed_on_since_ = now;
+    }
+    if (now - passed_on_since_ < patience) {
+        return {};
+    }
+    passed_on_since_ = {};
+    return waiting_hub::any(file_) ? for_hubs : for_threads;
+}
+
 /// To the first who waits, with the FILE's own lock.
 void stream_hold::pass_on() noexcept {
+    const std::chrono::microseconds aside = pause_for_others();
+    if (aside.count() != 0) {
+        unlock();
+    }
     while (waiter* const w = pop_waiter(waiting_)) {
         auto& heir = static_cast<stream_hold&>(*w);
         const ticket its = heir.who;
         if (hub_core::win(its, wake::ready)) {
             heir.waiting_ = std::exchange(waiting_, nullptr);
             heir.locked_ = std::exchange(locked_, false);
+            heir.aside_ = aside;
+            heir.passed_on_since_ = passed_on_since_;
             heir.kept_ = holds::enter(hub_, heir);
             hub_core::make_runnable(*its.fiber);
             return;

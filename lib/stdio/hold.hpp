@@ -6,6 +6,7 @@
 #include "io/operations.hpp"
 #include "stdio/scan_stream.hpp"
 
+#include <chrono>
 #include <cstdint>
 #include <cstdio>
 #include <memory>
@@ -14,7 +15,8 @@ namespace tendril::detail::stdio {
 
 /// One fiber's hold on a FILE. Fibers of a hub have it one after the other, first come first
 /// served; other threads are kept out by the FILE's own lock, which belongs to the hub's thread
-/// meanwhile, and so would let each of its fibers in.
+/// meanwhile, and so would let each of its fibers in. When they have passed that on for a while,
+/// the next one gives other threads a chance to take it.
 ///
 /// Most operations do not switch, so nobody can meet them: a hold is entered in the hub's list only
 /// by keep(), before what may switch. The list holds the holds themselves: nothing is left of a
@@ -55,10 +57,13 @@ public:
 private:
     friend class holds;
 
+    void enter() noexcept;
     void keep_on() noexcept;
     int wait(stream_hold& holder, io::options& o, bool cancellable) noexcept;
     int acquire_slowly(io::options& o, bool cancellable) noexcept;
+    int step_aside(io::options& o, bool cancellable) noexcept;
     int wait_for_threads(io::options& o, bool cancellable) noexcept;
+    std::chrono::microseconds pause_for_others() noexcept;
     void pass_on() noexcept;
     void unlock() noexcept;
 
@@ -73,6 +78,8 @@ private:
     stream_hold* outer_ = nullptr; ///< of the same fiber
     stream_hold* next_hold_ = nullptr;
     waiter* waiting_ = nullptr;
+    std::chrono::microseconds aside_{}; ///< before it takes the FILE's own lock
+    time_point passed_on_since_{};      ///< fiber to fiber, with the FILE's own lock
 };
 
 /// Those of a hub that are kept.

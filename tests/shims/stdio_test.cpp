@@ -287,6 +287,44 @@ TEST_F(stdio, a_lock_keeps_threads_out_and_threads_keep_fibers_out) {
     }).join();
 }
 
+TEST_F(stdio, fibers_that_pass_it_on_let_other_threads_have_it) {
+    const auto share = [&](int fibers, bool with_hub) {
+        SCOPED_TRACE(testing::Message() << fibers << (with_hub ? " against a hub" : ""));
+        std::atomic<bool> begun{false};
+        std::atomic<bool> had{false};
+        std::thread other([&] {
+            if (with_hub) {
+                tendril::hub::current();
+            }
+            begun = true;
+            flockfile(file);
+            funlockfile(file);
+            had = true;
+        });
+        const auto last_hope = std::chrono::steady_clock::now() + 30s;
+        std::vector<tendril::fiber<void>> holders;
+        for (int i = 0; i < fibers; ++i) {
+            holders.push_back(spawn([&] {
+                while (!had && std::chrono::steady_clock::now() < last_hope) {
+                    flockfile(file);
+                    do { // another queues before it is free
+                        this_fiber::yield();
+                    } while (!begun);
+                    funlockfile(file);
+                }
+            }));
+        }
+        for (auto& f : holders) {
+            f.join();
+        }
+        EXPECT_TRUE(had);
+        other.join();
+    };
+    share(3, false);
+    share(3, true);
+    share(1, true);
+}
+
 TEST_F(stdio, two_readers_take_turns) {
     const auto read_line = [this] {
         char line[32] = "";
