@@ -242,11 +242,27 @@ void stream_hold::close() noexcept {
     }
     if (std::exchange(kept_, false)) {
         holds::remove(hub_, *this);
-        while (waiter* const w = pop_waiter(waiting_)) {
-            hub_core::wake_up(w->who, wake::closed);
-        }
+        dismiss();
     }
     unlock();
+}
+
+void stream_hold::dismiss() noexcept {
+    while (waiter* const w = pop_waiter(waiting_)) {
+        hub_core::wake_up(w->who, wake::closed);
+    }
+}
+
+/// The holder is to end as soon as it can, and nobody else comes before this one.
+int stream_hold::acquire_to_close(io::options& o) noexcept {
+    stream_hold* const holder = holds::find(hub_, file_);
+    if (holder != nullptr && holder->owner_ != hub_.running_id()) {
+        if (std::exchange(holder->closing_, true)) {
+            return -EBADF;
+        }
+        holder->dismiss();
+    }
+    return acquire(o, false);
 }
 
 } // namespace tendril::detail::stdio

@@ -43,6 +43,11 @@ public:
         }
     }
     void release() noexcept;
+    /// Before close(): who waits for the FILE gets -EBADF, and so does its holder from what it reads
+    /// and writes. -EBADF: another closes it.
+    int acquire_to_close(io::options& o) noexcept;
+    /// Another fiber waits to close it.
+    bool is_closing() const noexcept { return (outer_ != nullptr ? outer_ : this)->closing_; }
     /// Instead of release(), before the FILE is closed: who waits for it gets -EBADF.
     void close() noexcept;
 
@@ -65,6 +70,7 @@ private:
     int wait_for_threads(io::options& o, bool cancellable) noexcept;
     std::chrono::microseconds pause_for_others() noexcept;
     void pass_on() noexcept;
+    void dismiss() noexcept;
     void unlock() noexcept;
 
     hub_core& hub_;
@@ -73,6 +79,7 @@ private:
     bool locked_ = false; ///< the FILE's own lock is this thread's, because of this
     bool kept_ = false;
     bool programs_ = false;
+    bool closing_ = false;
     unsigned depth_ = 1;
     std::uint64_t owner_ = 0;
     stream_hold* outer_ = nullptr; ///< of the same fiber

@@ -26,13 +26,15 @@ ssize_t as_libc(ssize_t result, int saved) noexcept {
 ssize_t stream::read(void* to, std::size_t size) noexcept {
     const int saved = errno;
     hold_.keep();
-    return as_libc(io::read(file_->_fileno, to, size, options_), saved);
+    return as_libc(hold_.is_closing() ? -EBADF : io::read(file_->_fileno, to, size, options_),
+                   saved);
 }
 
 ssize_t stream::write(const void* from, std::size_t size) noexcept {
     const int saved = errno;
     hold_.keep();
-    return as_libc(io::write(file_->_fileno, from, size, options_), saved);
+    return as_libc(hold_.is_closing() ? -EBADF : io::write(file_->_fileno, from, size, options_),
+                   saved);
 }
 
 } // namespace tendril::detail::stdio

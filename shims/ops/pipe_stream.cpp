@@ -121,12 +121,15 @@ FILE* open_pipe(const char* command, const pipe_mode& mode) noexcept {
     return file;
 }
 
-/// Whoever is inside one of its functions gets EBADF from its fd, and has left before it closes.
+/// Whoever is inside one of its functions gets EBADF from its fd, and has left before it closes;
+/// whoever waits for it gets that at once.
 int close_file(hub_core& hub, FILE* file, io::options& o) noexcept {
     stdio::stream s(hub, file, true, o);
     if (!s.try_acquire()) {
         io::closing(fileno(file));
-        s.acquire(false);
+        if (const int error = s.hold().acquire_to_close(o); error != 0) {
+            return error;
+        }
     }
     const bool flushed = !stdio::is_of_bytes(file) || stdio::flush(s);
     const int error = errno;

@@ -32,11 +32,10 @@ Result when_flushed(tendril_shim_index index, FILE* file, locking locks, Result 
 }
 
 /// What libc does under its lock, and at once.
-template <typename Original>
-auto held(tendril_shim_index index, FILE* file, Original original) noexcept
-    -> decltype(original()) {
+template <typename Result, typename Original>
+Result held(tendril_shim_index index, FILE* file, Result closed, Original original) noexcept {
     return on_stream_surely(
-        index, file, [&](stream&) { return original(); }, original);
+        index, file, closed, [&](stream&) { return original(); }, original);
 }
 
 /// A stream with something to write that is not among `done`. It has its own lock then, so that no
@@ -123,7 +122,7 @@ int setvbuf(FILE* file, char* buffer, int mode, size_t size) noexcept {
     // Otherwise only flags change.
     return buffer != nullptr || mode == _IONBF
                ? when_flushed(tendril_shim_index_setvbuf, file, locking::yes, EOF, original)
-               : held(tendril_shim_index_setvbuf, file, original);
+               : held(tendril_shim_index_setvbuf, file, EOF, original);
 }
 
 FILE* freopen(const char* path, const char* mode, FILE* file) noexcept {
@@ -142,23 +141,23 @@ FILE* freopen(const char* path, const char* mode, FILE* file) noexcept {
 }
 
 long ftell(FILE* file) noexcept {
-    return held(tendril_shim_index_ftell, file, [&] { return libc.ftell(file); });
+    return held(tendril_shim_index_ftell, file, -1L, [&] { return libc.ftell(file); });
 }
 
 int fgetpos(FILE* file, fpos_t* position) noexcept {
-    return held(tendril_shim_index_fgetpos, file, [&] { return libc.fgetpos(file, position); });
+    return held(tendril_shim_index_fgetpos, file, -1, [&] { return libc.fgetpos(file, position); });
 }
 
 int feof(FILE* file) noexcept {
-    return held(tendril_shim_index_feof, file, [&] { return libc.feof(file); });
+    return held(tendril_shim_index_feof, file, 1, [&] { return libc.feof(file); });
 }
 
 int ferror(FILE* file) noexcept {
-    return held(tendril_shim_index_ferror, file, [&] { return libc.ferror(file); });
+    return held(tendril_shim_index_ferror, file, 1, [&] { return libc.ferror(file); });
 }
 
 void clearerr(FILE* file) noexcept {
-    held(tendril_shim_index_clearerr, file, [&] {
+    held(tendril_shim_index_clearerr, file, 0, [&] {
         libc.clearerr(file);
         return 0;
     });
@@ -177,7 +176,10 @@ void flockfile(FILE* file) noexcept {
                 libc.flockfile(file); // against other threads, at least
                 return 0;
             }
-            hold->acquire(o, false);
+            if (hold->acquire(o, false) != 0) {
+                delete hold; // closed
+                return 0;
+            }
             hold->keep();
             return 0;
         },

@@ -48,18 +48,21 @@ Result on_stream(tendril_shim_index index, FILE* file, locking locks, Result fai
         [&]() -> Result { return original(); });
 }
 
-/// The same for what does not fail, so it is not to be cancelled either.
-template <typename Work, typename Original>
-auto on_stream_surely(tendril_shim_index index, FILE* file, Work work, Original original) noexcept
-    -> decltype(original()) {
+/// The same for what does not fail, so it is not to be cancelled either. `closed`: another fiber has
+/// closed the FILE.
+template <typename Result, typename Work, typename Original>
+Result on_stream_surely(tendril_shim_index index, FILE* file, Result closed, Work work,
+                        Original original) noexcept {
     return serve(
         index,
-        [&](hub_core& hub, io::options& o) -> decltype(original()) {
+        [&](hub_core& hub, io::options& o) -> Result {
             stdio::stream s(hub, file, true, o);
-            s.acquire(false);
+            if (!s.acquire(false)) {
+                return closed;
+            }
             return stdio::is_of_bytes(file) ? work(s) : by_libc(s, original);
         },
-        original);
+        [&]() -> Result { return original(); });
 }
 
 } // namespace tendril::detail::shim

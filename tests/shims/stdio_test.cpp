@@ -399,6 +399,59 @@ TEST_F(stdio, who_reads_is_told_of_fclose) {
     file = nullptr;
 }
 
+TEST_F(stdio, who_queues_is_told_of_fclose) {
+    const auto fails_to_get = [&] {
+        errno = 0;
+        EXPECT_EQ(getc(file), EOF);
+        EXPECT_EQ(errno, EBADF);
+    };
+    const auto fails_to_tell = [&] {
+        errno = 0;
+        EXPECT_EQ(ftell(file), -1);
+        EXPECT_EQ(errno, EBADF);
+    };
+    auto reader = parked(fails_to_get);
+    auto before = parked(fails_to_get);
+    auto teller = parked(fails_to_tell);
+    auto locker = parked([&] { flockfile(file); });
+    auto closer = spawn([&] { EXPECT_EQ(fclose(file), 0); });
+    auto after = spawn(fails_to_get);
+    auto again = spawn([&] {
+        errno = 0;
+        EXPECT_EQ(fclose(file), EOF);
+        EXPECT_EQ(errno, EBADF);
+    });
+    let_others_run();
+    ASSERT_TRUE(closer.ready());
+    for (auto* f : {&reader, &before, &teller, &locker, &closer, &after, &again}) {
+        f->join();
+    }
+    file = nullptr;
+}
+
+TEST_F(stdio, who_has_not_begun_to_read_is_told_of_fclose) {
+    bool closes = false;
+    auto owner = parked([&] {
+        flockfile(file);
+        while (!closes) {
+            this_fiber::yield();
+        }
+        errno = 0;
+        EXPECT_EQ(getc(file), EOF);
+        EXPECT_EQ(errno, EBADF);
+        funlockfile(file);
+    });
+    auto closer = spawn([&] {
+        closes = true;
+        EXPECT_EQ(fclose(file), 0);
+    });
+    let_others_run();
+    ASSERT_TRUE(closer.ready());
+    owner.join();
+    closer.join();
+    file = nullptr;
+}
+
 TEST_F(stdio, all_are_flushed) {
     int in = -1;
     FILE* const out = into_pipe(in);
