@@ -6,6 +6,7 @@
 #include <climits>
 #include <cstdlib>
 #include <cstring>
+#include <unistd.h>
 
 extern "C" int __vsnprintf_chk(char* to, std::size_t size, int flag, std::size_t room,
                                const char* format, va_list list);
@@ -56,6 +57,15 @@ private:
 };
 
 int put_formatted(stream& s, int flag, const char* format, va_list list) noexcept {
+    FILE* const f = s.file();
+    if (f->_mode == 0) {
+        f->_mode = -1;
+    }
+    if (stdio::has(f, stdio::flag::no_writes)) { // also when nothing is to be written
+        f->_flags |= stdio::flag::error_seen;
+        errno = EBADF;
+        return -1;
+    }
     const formatted text(flag, format, list);
     if (text.size() < 0) {
         return -1;
@@ -68,6 +78,9 @@ int put_formatted(stream& s, int flag, const char* format, va_list list) noexcep
 int write_formatted(int fd, int flag, const char* format, va_list list, io::options& o) noexcept {
     const formatted text(flag, format, list);
     int done = text.size() < 0 ? -errno : 0;
+    if (text.size() == 0 && ::lseek(fd, 0, SEEK_CUR) < 0 && errno != ESPIPE) {
+        done = -errno; // glibc asks it of every fd
+    }
     while (done >= 0 && done < text.size()) {
         const ssize_t n =
             io::write(fd, text.data() + done, static_cast<std::size_t>(text.size() - done), o);

@@ -16,6 +16,10 @@
 
 static const char* scratch;
 
+static const char* unknown_text(const char* text) {
+    return text + unknown(0);
+}
+
 // A stream to which a child gives the parts, one after the other, so that each is waited for.
 static FILE* from_parts(const char* const* parts) {
     int ends[2];
@@ -125,6 +129,33 @@ static void scans(void) {
     REPORT(fgetc(f));
     REPORT(fscanf(f, "%d", &a));
     done(f);
+}
+
+// What printf says of it before it writes anything.
+static void nothing_printed(void) {
+    int ends[2];
+    CHECK(pipe(ends) == 0);
+    FILE* in = fdopen(ends[0], "r");
+    FILE* out = fdopen(ends[1], "w");
+    REPORT(fprintf(in, "%s", unknown_text("")));
+    REPORT(ferror(in) != 0);
+    clearerr(in);
+    REPORT(fputs(unknown_text(""), in) >= 0);
+    REPORT(fwrite("", 1, unknown(0), in));
+    REPORT(ferror(in) != 0);
+    REPORT(fprintf(out, "%s", unknown_text("")));
+    REPORT(fwide(out, 0));
+    REPORT(dprintf(ends[1], "%s", unknown_text("")));
+    REPORT(dprintf(ends[0], "%s", unknown_text("")));
+    REPORT(dprintf(ends[0], "%s", unknown_text("more")));
+    REPORT(fclose(in));
+    REPORT(dprintf(ends[0], "%s", unknown_text("")));
+    REPORT(dprintf(-1, "%s", unknown_text("")));
+    FILE* tried = fopen("/dev/null", "r");
+    REPORT(fprintf(tried, "%s", unknown_text("")));
+    REPORT(ferror(tried) != 0);
+    fclose(tried);
+    REPORT(fclose(out));
 }
 
 // How the bytes were divided among system calls: datagrams keep that.
@@ -514,6 +545,7 @@ int main(int count, char** arguments) {
     writes(_IOLBF, 4096);
     writes(_IONBF, 0);
     formats();
+    nothing_printed();
     errors();
     interruption();
     both_ways();
