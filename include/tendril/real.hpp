@@ -212,6 +212,7 @@ TENDRIL_EXPORT int fseek(FILE* file, long offset, int whence); ///< libc's
 TENDRIL_EXPORT void rewind(FILE* file); ///< libc's
 TENDRIL_EXPORT long ftell(FILE* file); ///< libc's
 TENDRIL_EXPORT int setvbuf(FILE* file, char* buffer, int mode, size_t size); ///< libc's
+TENDRIL_EXPORT FILE* fopen(const char* path, const char* mode); ///< libc's
 TENDRIL_EXPORT FILE* freopen(const char* path, const char* mode, FILE* file); ///< libc's
 TENDRIL_EXPORT int feof(FILE* file); ///< libc's
 TENDRIL_EXPORT int ferror(FILE* file); ///< libc's

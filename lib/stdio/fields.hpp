@@ -67,4 +67,15 @@ inline std::size_t buffer_size(const FILE* file) noexcept {
     return static_cast<std::size_t>(file->_IO_buf_end - file->_IO_buf_base);
 }
 
+/// By this thread, which has the FILE's own lock: glibc's sysdeps/nptl/stdio-lock.h.
+inline int times_locked(const FILE* file) noexcept {
+    struct {
+        int lock;
+        int count;
+        void* owner;
+    } lock = {};
+    __builtin_memcpy(&lock, file->_lock, sizeof lock);
+    return lock.count;
+}
+
 } // namespace tendril::detail::stdio

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 #include "stdio/hold.hpp"
 
+#include "stdio/fields.hpp"
 #include "stdio/waiting_hubs.hpp"
 #include "sys/calls.hpp"
 
@@ -179,6 +180,20 @@ void stream_hold::keep_on() noexcept {
 void stream_hold::unlock() noexcept {
     if (std::exchange(locked_, false)) {
         sys::real.funlockfile(file_);
+    }
+}
+
+bool stream_hold::lend() noexcept {
+    if (outer_ != nullptr || !kept_ || (locked_ && times_locked(file_) != 1)) {
+        return false;
+    }
+    unlock();
+    return true;
+}
+
+void stream_hold::take_back(io::options& o) noexcept {
+    if (locks_) {
+        wait_for_threads(o, false);
     }
 }
 

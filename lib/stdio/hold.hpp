@@ -43,6 +43,12 @@ public:
         }
     }
     void release() noexcept;
+
+    /// For what another thread does to the FILE meanwhile, with the FILE's own lock. After keep().
+    /// False: this thread has that for longer.
+    bool lend() noexcept;
+    void take_back(io::options& o) noexcept;
+
     /// Before close(): who waits for the FILE gets -EBADF, and so does its holder from what it reads
     /// and writes. -EBADF: another closes it.
     int acquire_to_close(io::options& o) noexcept;

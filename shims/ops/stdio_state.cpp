@@ -125,21 +125,6 @@ int setvbuf(FILE* file, char* buffer, int mode, size_t size) noexcept {
                : held(tendril_shim_index_setvbuf, file, EOF, original);
 }
 
-FILE* freopen(const char* path, const char* mode, FILE* file) noexcept {
-    const auto original = [&] { return libc.freopen(path, mode, file); };
-    return on_stream(
-        tendril_shim_index_freopen, file, locking::yes, static_cast<FILE*>(nullptr),
-        [&](stream& s) {
-            stdio::flush(s); // as with fclose, its failure ends nothing
-            s.hold().keep();
-            if (file->_fileno >= 0) {
-                io::closing(file->_fileno);
-            }
-            return original();
-        },
-        original);
-}
-
 long ftell(FILE* file) noexcept {
     return held(tendril_shim_index_ftell, file, -1L, [&] { return libc.ftell(file); });
 }

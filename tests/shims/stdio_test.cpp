@@ -474,22 +474,115 @@ TEST_F(stdio, all_are_flushed) {
     close(in);
 }
 
-TEST_F(stdio, commands_are_read_and_written) {
-    // The command ends its line when another fiber says so.
-    const std::string fifo = testing::TempDir() + "tendril-stdio-" + std::to_string(getpid());
-    ASSERT_EQ(mkfifo(fifo.c_str(), 0600), 0);
+class stdio_fifo : public stdio {
+protected:
+    void SetUp() override {
+        stdio::SetUp();
+        ASSERT_EQ(mkfifo(path.c_str(), 0600), 0);
+    }
+    void TearDown() override {
+        unlink(path.c_str());
+        stdio::TearDown();
+    }
+    void expect_line(FILE* from, const char* expected) const {
+        char line[32] = "";
+        EXPECT_NE(fgets(line, sizeof line, from), nullptr);
+        EXPECT_STREQ(line, expected);
+    }
+
+    const std::string path = testing::TempDir() + "tendril-stdio-" + std::to_string(getpid());
+};
+
+TEST_F(stdio_fifo, is_opened_when_the_other_end_comes) {
+    for (const char* mode : {"r", "rce", "r,ccs=UTF-8"}) {
+        auto reader = parked([&] {
+            errno = ENOTTY;
+            FILE* const from = fopen(path.c_str(), mode);
+            EXPECT_EQ(errno, ENOTTY);
+            ASSERT_NE(from, nullptr);
+            EXPECT_EQ(fcntl(fileno(from), F_GETFD), mode[1] == 'c' ? FD_CLOEXEC : 0);
+            EXPECT_EQ(fwide(from, 0) > 0, mode[1] == ',');
+            if (mode[1] != ',') {
+                expect_line(from, "line\n");
+            }
+            EXPECT_EQ(fclose(from), 0);
+        });
+        FILE* const to = fopen(path.c_str(), "a");
+        ASSERT_NE(to, nullptr);
+        if (mode[1] != ',') {
+            EXPECT_GE(fputs("line\n", to), 0);
+        }
+        EXPECT_EQ(fclose(to), 0);
+        reader.join();
+    }
+    FILE* const both = fopen(path.c_str(), "r+");
+    ASSERT_NE(both, nullptr);
+    fclose(both);
+    EXPECT_EQ(fopen(path.c_str(), "wx"), nullptr);
+    EXPECT_EQ(errno, EEXIST);
+    EXPECT_EQ(fopen(path.c_str(), "?"), nullptr);
+    EXPECT_EQ(errno, EINVAL);
+    EXPECT_EQ(fopen((path + "/").c_str(), "r"), nullptr);
+    EXPECT_EQ(errno, ENOTDIR);
+}
+
+TEST_F(stdio_fifo, opening_is_given_up) {
     auto reader = parked([&] {
-        FILE* const command = popen(("printf 'got '; cat " + fifo + "; exit 5").c_str(), "r");
+        errno = 0;
+        EXPECT_EQ(fopen(path.c_str(), "r"), nullptr);
+        EXPECT_EQ(errno, ECANCELED);
+    });
+    reader.cancel("test");
+    reader.join();
+    close(open(path.c_str(), O_RDWR)); // the thread that opens it is still at it
+}
+
+TEST_F(stdio_fifo, is_opened_by_freopen_when_the_other_end_comes) {
+    for (const bool locked : {false, true}) {
+        FILE* const from = fopen("/dev/null", "r");
+        auto reader = parked([&] {
+            EXPECT_EQ(freopen(path.c_str(), "r", from), from);
+            expect_line(from, "two\n"); // after who has waited
+        });
+        auto next = parked([&] { expect_line(from, "one\n"); });
+        auto writer = spawn([&] {
+            FILE* const to = fopen(path.c_str(), "w");
+            ASSERT_NE(to, nullptr);
+            EXPECT_GE(fputs("one\ntwo\n", to), 0);
+            EXPECT_EQ(fclose(to), 0);
+        });
+        reader.join();
+        next.join();
+        writer.join();
+        if (locked) { // then libc does it, on this thread
+            const int other = open(path.c_str(), O_RDWR);
+            flockfile(from);
+            EXPECT_EQ(freopen(path.c_str(), "r", from), from);
+            std::thread([&] { EXPECT_NE(ftrylockfile(from), 0); }).join();
+            funlockfile(from);
+            close(other);
+        }
+        std::thread([&] {
+            EXPECT_EQ(ftrylockfile(from), 0);
+            funlockfile(from);
+        }).join();
+        EXPECT_EQ(fclose(from), 0);
+    }
+}
+
+TEST_F(stdio_fifo, commands_are_read_and_written) {
+    // The command ends its line when another fiber says so.
+    auto reader = parked([&] {
+        FILE* const command = popen(("printf 'got '; cat " + path + "; exit 5").c_str(), "r");
         char line[64] = "";
         EXPECT_NE(fgets(line, sizeof line, command), nullptr);
         EXPECT_STREQ(line, "got this\n");
         EXPECT_EQ(WEXITSTATUS(pclose(command)), 5);
     });
-    const int to = open(fifo.c_str(), O_WRONLY);
+    const int to = open(path.c_str(), O_WRONLY);
     ASSERT_EQ(write(to, "this\n", 5), 5);
     close(to);
     reader.join();
-    unlink(fifo.c_str());
 
     FILE* const sorted = popen("test \"$(sort -n | tail -n 1)\" = 49999 && exit 3", "w");
     ASSERT_NE(sorted, nullptr);
