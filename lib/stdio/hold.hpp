@@ -49,8 +49,8 @@ public:
     bool lend() noexcept;
     void take_back(io::options& o) noexcept;
 
-    /// Before close(): who waits for the FILE gets -EBADF, and so does its holder from what it reads
-    /// and writes. -EBADF: another closes it.
+    /// Before close(): who waits for the FILE gets -EBADF, and so does its holder from what it
+    /// reads and writes. -EBADF: another closes it.
     int acquire_to_close(io::options& o) noexcept;
     /// Another fiber waits to close it.
     bool is_closing() const noexcept { return (outer_ != nullptr ? outer_ : this)->closing_; }

@@ -62,10 +62,10 @@ FILE* open_elsewhere(hub_core& hub, const char* path, const char* mode, FILE* ol
             why.cancellable = false;
         }
         o.waited = true;
-        const wake end = offload_with(
-                             work, [](opening& it) { it.run(); }, why, never,
-                             offload_to::own_thread)
-                             .first;
+        const wake end =
+            offload_with(
+                work, [](opening& it) { it.run(); }, why, never, offload_to::own_thread)
+                .first;
         FILE* const file = end == wake::ready ? std::exchange(work->result, nullptr) : nullptr;
         errno = file != nullptr      ? before
                 : end == wake::ready ? work->error

@@ -48,8 +48,8 @@ Result on_stream(tendril_shim_index index, FILE* file, locking locks, Result fai
         [&]() -> Result { return original(); });
 }
 
-/// The same for what does not fail, so it is not to be cancelled either. `closed`: another fiber has
-/// closed the FILE.
+/// The same for what does not fail, so it is not to be cancelled either. `closed`: another fiber
+/// has closed the FILE.
 template <typename Result, typename Work, typename Original>
 Result on_stream_surely(tendril_shim_index index, FILE* file, Result closed, Work work,
                         Original original) noexcept {
