@@ -200,6 +200,7 @@ void hub_core::attach_thread() noexcept {
     current_hub_ = this;
     running_ = &main_;
     adopt_thread(cells_, main_stack_, &run_fibers);
+    reactor_->attached();
     counters_ = {};
     switches_ = 0;
     check_at_ = 1;

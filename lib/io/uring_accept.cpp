@@ -47,7 +47,7 @@ bool uring_accept::open() noexcept {
         return false;
     }
     fd_ = sys::adopt(fd_);
-    if ((parameters.features & IORING_FEAT_SINGLE_MMAP) == 0) {
+    if (fd_ < 0 || (parameters.features & IORING_FEAT_SINGLE_MMAP) == 0) {
         return false;
     }
     ring_size_ = std::max<std::size_t>(

@@ -10,7 +10,9 @@
 #include <climits>
 #include <span>
 #include <sys/eventfd.h>
+#include <sys/syscall.h>
 #include <system_error>
+#include <unistd.h>
 
 namespace tendril::detail {
 
@@ -42,6 +44,7 @@ constexpr auto retry_interval = std::chrono::milliseconds(10);
 } // namespace
 
 epoll_reactor::epoll_reactor() {
+    attached();
     if (const int error = open(); error != 0) {
         throw std::system_error(error, std::system_category(), "a hub's epoll(7) set");
     }
@@ -55,16 +58,18 @@ epoll_reactor::~epoll_reactor() {
 int epoll_reactor::open() noexcept {
     epoll_fd_ = sys::adopt(sys::real.epoll_create1(EPOLL_CLOEXEC));
     wakeup_fd_ = epoll_fd_ < 0 ? -1 : sys::adopt(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
-    const int error = wakeup_fd_ < 0 ? errno : add_wakeup(epoll_fd_, EPOLL_CTL_ADD);
+    const int error = wakeup_fd_ < 0 ? errno : control_wakeup(epoll_fd_, EPOLL_CTL_ADD, 0);
     if (error != 0) {
         close();
     }
     return error;
 }
 
-int epoll_reactor::add_wakeup(int epoll_fd, int operation) const noexcept {
+/// The eventfd is always writable. So to ask for that is an edge, each time.
+int epoll_reactor::control_wakeup(int epoll_fd, int operation,
+                                  std::uint32_t interest) const noexcept {
     epoll_event event{};
-    event.events = EPOLLIN | EPOLLET;
+    event.events = interest | EPOLLET;
     event.data.u64 = wakeup_token;
     return sys::real.epoll_ctl(epoll_fd, operation, wakeup_fd_, &event) == 0 ? 0 : errno;
 }
@@ -80,7 +85,8 @@ void epoll_reactor::close() noexcept {
 /// True if `error` came because our own fds are not what they were: programs close all fds, by
 /// system calls that nobody sees. What came under their numbers since then is left alone.
 bool epoll_reactor::made_anew(int error) noexcept {
-    if ((error != EBADF && error != EINVAL) || add_wakeup(epoll_fd_, EPOLL_CTL_MOD) == 0) {
+    if ((error != EBADF && error != EINVAL) ||
+        control_wakeup(epoll_fd_, EPOLL_CTL_MOD, EPOLLOUT) == 0) {
         return false;
     }
     sys::lose_own(epoll_fd_.exchange(-1));
@@ -128,7 +134,7 @@ int epoll_reactor::reset() noexcept {
     if (fresh < 0) {
         return errno;
     }
-    int error = add_wakeup(fresh, EPOLL_CTL_ADD);
+    int error = control_wakeup(fresh, EPOLL_CTL_ADD, 0);
     // Replaced under the same number, because another thread may be inside unwatch(), and last, so
     // that until then nothing has changed.
     while (error == 0 && sys::real.dup3(fresh, epoll_fd_, O_CLOEXEC) < 0) {
@@ -164,7 +170,7 @@ int epoll_reactor::wait(time_point deadline) noexcept {
     }
     const int n = sys::real.epoll_pwait2(epoll_fd_, events_.data(),
                                          static_cast<int>(events_.size()), &timeout, nullptr);
-    if (n < 0 && errno != EINTR && errno != EBADF) {
+    if (n < 0 && errno != EINTR && errno != EBADF && errno != EINVAL) {
         nanoseconds_ = false; // ENOSYS, or EPERM and others from a seccomp filter
         return wait_milliseconds(deadline);
     }
@@ -184,9 +190,9 @@ bool epoll_reactor::poll(time_point deadline, listener& to) noexcept {
     if (!lost_) [[likely]] {
         do {
             n = wait(deadline);
-        } while (n < 0 && errno == EINTR && deadline != time_point::min());
-        if (n < 0) [[unlikely]] {
-            made_anew(errno);
+        } while (n < 0 && errno == EINTR && deadline != time_point::min() && !rouser_.is_on());
+        if (n < 0 || rouser_.is_on()) [[unlikely]] {
+            made_anew(rouser_.end() ? EBADF : errno);
         }
     }
     if (lost_ && epoll_fd_ >= 0) [[unlikely]] {
@@ -208,18 +214,25 @@ void epoll_reactor::deliver(std::size_t count, listener& to) noexcept {
         }
     }
     for (const epoll_event& event : events) {
-        // The wake-up counter is never read: every write to it is an edge.
         if (event.data.u64 != wakeup_token) {
             to.on_ready(event.data.u64, from_epoll(event.events));
         }
     }
 }
 
+void epoll_reactor::attached() noexcept {
+    owner_ = static_cast<pid_t>(::syscall(SYS_gettid));
+}
+
 void epoll_reactor::interrupt() noexcept {
-    const std::uint64_t one = 1;
     const int saved = errno; // may run in a signal handler
-    // A full counter (2^64 - 2 interrupts) cannot happen; nothing else can fail.
-    [[maybe_unused]] const ssize_t n = sys::real.write(wakeup_fd_, &one, sizeof one);
+    // Not by a write, which tells nothing and may go into a file of the program's: this does
+    // something only while the set and what is in it are the ones that were put there. If they are
+    // not, the thread may still sleep in the set that was closed. Without a set it sleeps briefly.
+    const int set = epoll_fd_;
+    if (set >= 0 && control_wakeup(set, EPOLL_CTL_MOD, EPOLLOUT) != 0) [[unlikely]] {
+        rouser_.begin(owner_);
+    }
     errno = saved;
 }
 
@@ -228,6 +241,8 @@ void epoll_reactor::forked() {
     // alone, EPOLL_CTL_DEL would take the parent's registrations away.
     close();
     lost_ = false;
+    rouser_.forked();
+    attached();
     // fork(2) has succeeded already. Without fds or memory now, whoever needs the set tries again.
     open();
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "reactor/reactor.hpp"
+#include "sys/rouser.hpp"
 
 #include <array>
 #include <atomic>
@@ -25,12 +26,13 @@ public:
     int unwatch(int fd) noexcept override;
     int reset() noexcept override;
     bool poll(time_point deadline, listener& to) noexcept override;
+    void attached() noexcept override;
     void interrupt() noexcept override;
     void forked() override;
 
 private:
     int open() noexcept;
-    int add_wakeup(int epoll_fd, int operation) const noexcept;
+    int control_wakeup(int epoll_fd, int operation, std::uint32_t interest) const noexcept;
     void close() noexcept;
     int control(int operation, int fd, std::uint64_t token, std::uint32_t interest) noexcept;
     bool made_anew(int error) noexcept;
@@ -41,6 +43,8 @@ private:
     // Other threads unwatch and interrupt.
     std::atomic<int> epoll_fd_{-1}; ///< with wakeup_fd_; -1: not opened again since a fork
     std::atomic<int> wakeup_fd_{-1};
+    std::atomic<pid_t> owner_{0};
+    sys::rouser rouser_;      ///< of who sleeps in a set that has no number any more
     bool lost_ = false;       ///< a listener is to be told that it was made anew
     bool nanoseconds_ = true; ///< epoll_pwait2 works: Linux 5.11, and no seccomp
                               ///< filter against it

@@ -51,6 +51,9 @@ public:
 
     virtual ~reactor() = default;
 
+    /// This thread is the owner from now on; the first is who made it, or forked.
+    virtual void attached() noexcept {}
+
     virtual time_point now() noexcept = 0;
 
     /// Starts reporting edges of `interest` (hup and err are always reported) for fd. If the fd is

@@ -6,6 +6,7 @@
 #include <array>
 #include <atomic>
 #include <bit>
+#include <cerrno>
 #include <cstddef>
 #include <cstdint>
 
@@ -28,6 +29,38 @@ std::uint64_t bit_of(int fd) noexcept {
     return std::uint64_t{1} << (fd % fds_per_word);
 }
 
+/// False if another of ours had that number. It was closed behind our back, as it could be given
+/// out again, and whoever has it does not know yet: it will look there, and close it.
+bool claim(int fd) noexcept {
+    return fd >= most ||
+           (word_of(fd).fetch_or(bit_of(fd), std::memory_order_relaxed) & bit_of(fd)) == 0;
+}
+
+/// The lowest number that is not below `fd` and none of ours.
+int next_foreign(int fd) noexcept {
+    while (fd < most) {
+        const std::uint64_t rest = ~word_of(fd).load(std::memory_order_relaxed) & ~(bit_of(fd) - 1);
+        const int base = fd / fds_per_word * fds_per_word;
+        if (rest != 0) {
+            return base + std::countr_zero(rest);
+        }
+        fd = base + fds_per_word;
+    }
+    return fd;
+}
+
+/// Its copy with a number that is not below `from`, or -1 and errno.
+int move_up(int fd, int from) noexcept {
+    for (;;) {
+        const int moved = real.fcntl(fd, F_DUPFD_CLOEXEC, next_foreign(from));
+        if (moved < 0 || claim(moved)) {
+            return moved;
+        }
+        real.close(moved);
+        from = moved + 1;
+    }
+}
+
 } // namespace
 
 int adopt(int fd) noexcept {
@@ -35,18 +68,21 @@ int adopt(int fd) noexcept {
         return fd;
     }
     // Fails where the limit is lower, and when all numbers are taken.
-    int moved = real.fcntl(fd, F_DUPFD_CLOEXEC, lowest.load(std::memory_order_relaxed));
+    int moved = move_up(fd, lowest.load(std::memory_order_relaxed));
     if (moved < 0 && lowest.exchange(first_own, std::memory_order_relaxed) != first_own) {
-        moved = real.fcntl(fd, F_DUPFD_CLOEXEC, first_own);
+        moved = move_up(fd, first_own);
     }
-    if (moved >= 0) {
-        real.close(fd);
-        fd = moved;
+    if (moved < 0 && claim(fd)) {
+        return fd;
     }
-    if (fd < most) {
-        word_of(fd).fetch_or(bit_of(fd), std::memory_order_relaxed);
+    if (moved < 0) {
+        moved = move_up(fd, 0);
     }
-    return fd;
+    real.close(fd);
+    if (moved < 0) {
+        errno = EMFILE; // not EINVAL, which fcntl(2) has for a number beyond the limit
+    }
+    return moved;
 }
 
 namespace {

@@ -7,7 +7,9 @@ namespace tendril::sys {
 // choice with dup2, and expect the lowest free number: so ours live high up, where that is allowed,
 // and the shim can tell them from the program's.
 
-/// Moves a fresh fd of ours up and remembers it. Returns its number, or `fd` itself if negative.
+/// Moves a fresh fd of ours up and remembers it. Returns its number, or `fd` itself if negative. It
+/// is none that another of ours has, or had and has not lost yet: -1 if there is no other, and the
+/// fd is closed.
 int adopt(int fd) noexcept;
 
 /// Forgets and closes it.

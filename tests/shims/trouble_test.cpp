@@ -2,6 +2,9 @@
 // Code that closes or replaces every fd, in each of the ways that libraries and daemons know, while
 // fibers wait, with the shim preloaded: their waits end, and the hub, whose own fds are among them,
 // goes on.
+#include "support/asleep.hpp"
+
+#include <tendril/event.hpp>
 #include <tendril/fiber.hpp>
 #include <tendril/hub.hpp>
 
@@ -9,6 +12,7 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <cerrno>
 #include <chrono>
 #include <csignal>
@@ -188,6 +192,28 @@ TEST_P(sweeping, by_a_thread_without_a_hub) {
     std::thread(GetParam().close_all).join();
     EXPECT_EQ(sleeper.get(), 0);
     EXPECT_EQ(reader.get(), EBADF);
+    all_goes_on();
+}
+
+// That hub sleeps in a set that nobody can name any more, and has not looked when the next is made.
+TEST_P(sweeping, beside_a_hub_that_sleeps) {
+    tendril::event woken;
+    std::atomic<pid_t> sleeper{0};
+    std::thread other([&] {
+        sleeper = tendril::test::thread_id();
+        woken.wait();
+        all_goes_on();
+    });
+    while (!tendril::test::sleeps_in_hub(sleeper)) {
+        this_fiber::yield();
+    }
+    GetParam().close_all();
+    std::thread later([&] {
+        all_goes_on();
+        woken.set();
+    });
+    later.join();
+    other.join();
     all_goes_on();
 }
 

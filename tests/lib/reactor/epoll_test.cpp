@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 // The reactor contract, held against epoll.
 #include "reactor/epoll.hpp"
+#include "support/asleep.hpp"
 #include "support/sockets.hpp"
 #include "sys/calls.hpp"
 #include "sys/own_fds.hpp"
@@ -130,6 +131,62 @@ TEST_F(epoll, makes_itself_anew_when_its_fds_are_closed) {
     std::thread other([&] { reactor_.interrupt(); });
     reactor_.poll(never, log_);
     other.join();
+}
+
+// The kernel goes on waiting in a set that is closed meanwhile, and nothing in it is left.
+TEST_F(epoll, is_interrupted_when_its_fds_were_closed_under_it) {
+    const fd_pair pair = tcp_pair();
+    for (const auto wait_until : {never, reactor_.now() + 1h}) {
+        const int lost_before = log_.lost;
+        std::atomic<pid_t> sleeper{0};
+        std::thread owner([&] {
+            reactor_.attached();
+            sleeper = thread_id();
+            reactor_.poll(wait_until, log_);
+        });
+        while (!sleeps_in_hub(sleeper)) {
+            std::this_thread::yield();
+        }
+        ASSERT_EQ(close_all_of_ours(), 2);
+        reactor_.interrupt();
+        owner.join();
+        EXPECT_EQ(log_.lost, lost_before + 1);
+        reactor_.attached();
+        ASSERT_EQ(reactor_.watch(pair.b, 1, readiness::out), 0);
+        EXPECT_EQ(poll_now(), readiness::out);
+    }
+}
+
+TEST_F(epoll, does_not_write_into_what_has_its_numbers_now) {
+    const fd_pair pipe = pipe_pair();
+    std::vector<owned_fd> copies;
+    for (int fd = 0; (fd = tendril::sys::next_own(fd)) >= 0; ++fd) {
+        copies.emplace_back(check(::dup2(pipe.b, fd), "dup2"));
+    }
+    ASSERT_EQ(copies.size(), 2U);
+    reactor_.interrupt();
+    ASSERT_EQ(::fcntl(pipe.a, F_SETFL, O_NONBLOCK), 0);
+    std::array<char, 16> bytes{};
+    EXPECT_EQ(::read(pipe.a, bytes.data(), bytes.size()), -1);
+    EXPECT_EQ(errno, EAGAIN);
+    reactor_.poll(never, log_);
+    EXPECT_EQ(log_.lost, 1);
+}
+
+TEST_F(epoll, gets_no_numbers_that_another_one_has_not_lost_yet) {
+    const fd_pair pair = tcp_pair();
+    ASSERT_EQ(close_all_of_ours(), 2);
+    epoll_reactor later;
+    log seen_later;
+    ASSERT_EQ(later.watch(pair.a, 1, readiness::out), 0);
+    ASSERT_EQ(reactor_.watch(pair.b, 2, readiness::out), 0);
+    EXPECT_EQ(poll_now(), 0U);
+    EXPECT_EQ(log_.lost, 1);
+    EXPECT_EQ(poll_now(), readiness::out);
+    EXPECT_EQ(log_.lost, 1);
+    later.poll(time_point::min(), seen_later);
+    EXPECT_EQ(seen_later.take(), readiness::out);
+    EXPECT_EQ(seen_later.lost, 0);
 }
 
 TEST_F(epoll, tells_every_kind_of_event) {
