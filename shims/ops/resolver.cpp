@@ -41,13 +41,17 @@ struct question {
             h_error = state_error = NETDB_INTERNAL;
             return;
         }
-        how.give_to(state);
-        h_errno = h_error;
-        errno = error;
-        result = ask(&state, answer.data(), static_cast<int>(answer.size()));
-        error = errno;
-        h_error = h_errno;
-        state_error = state.res_h_errno;
+        if (how.give_to(state)) {
+            h_errno = h_error;
+            errno = error;
+            result = ask(&state, answer.data(), static_cast<int>(answer.size()));
+            error = errno;
+            h_error = h_errno;
+            state_error = state.res_h_errno;
+        } else {
+            error = ENOMEM;
+            h_error = state_error = NETDB_INTERNAL;
+        }
         ::res_nclose(&state);
     }
 };
@@ -59,13 +63,14 @@ int blocking(Original original) noexcept {
     return original();
 }
 
-template <typename Ask>
-int in_hub(hub_core& hub, res_state state, u_char* answer, int room, Ask ask,
+template <typename MakeAsk>
+int in_hub(hub_core& hub, res_state state, u_char* answer, int room, MakeAsk make_ask,
            io::options& o) noexcept {
+    using Ask = decltype(make_ask());
     try {
         const auto size = static_cast<std::size_t>(std::max(room, 0));
         auto made = std::make_shared<question<Ask>>(
-            question<Ask>{resolver_state(state), std::move(ask), {answer, answer + size}});
+            question<Ask>{resolver_state(state), make_ask(), {answer, answer + size}});
         o.waited = true;
         const auto [end, q] = offload_with(std::move(made), [](question<Ask>& work) { work.run(); },
                                            {wait_kind::dns, "resolver(3)"});
@@ -82,7 +87,7 @@ int in_hub(hub_core& hub, res_state state, u_char* answer, int room, Ask ask,
         return q->result;
     } catch (const std::bad_alloc&) {
         errno = ENOMEM;
-        dns::set_h_errno(hub, NETDB_INTERNAL);
+        dns::set_h_errno(hub, state->res_h_errno = NETDB_INTERNAL);
         return -1;
     }
 }
@@ -97,17 +102,18 @@ res_state present_state() noexcept {
     return &_res;
 }
 
-/// `ask(res_state, answer, room)` owns what it asks for.
-template <typename Ask, typename Original>
-int serve_question(tendril_shim_index index, res_state state, u_char* answer, int room, Ask ask,
-                   Original original) noexcept {
+/// `make_ask()` gives an `ask(res_state, answer, room)` that owns what it asks for. It may throw
+/// std::bad_alloc.
+template <typename MakeAsk, typename Original>
+int serve_question(tendril_shim_index index, res_state state, u_char* answer, int room,
+                   MakeAsk make_ask, Original original) noexcept {
     return serve(
         index,
         [&](hub_core& hub, io::options& o) {
             return hub.has_nothing_else() || answer == nullptr
                        ? blocking(original)
-                       : in_hub(hub, state != nullptr ? state : present_state(), answer, room, ask,
-                                o);
+                       : in_hub(hub, state != nullptr ? state : present_state(), answer, room,
+                                make_ask, o);
         },
         original);
 }
@@ -116,24 +122,49 @@ std::string text(const char* name) {
     return name != nullptr ? name : "";
 }
 
+// What each kind of question asks; these own it.
+
+auto about(const char* name, int kind, int type) {
+    return [name = text(name), kind, type](res_state s, u_char* a, int n) {
+        return libc.res_nquery(s, name.c_str(), kind, type, a, n);
+    };
+}
+
+auto search_for(const char* name, int kind, int type) {
+    return [name = text(name), kind, type](res_state s, u_char* a, int n) {
+        return libc.res_nsearch(s, name.c_str(), kind, type, a, n);
+    };
+}
+
+auto about_both(const char* name, const char* domain, int kind, int type) {
+    const bool both = domain != nullptr;
+    return [name = text(name), domain = text(domain), both, kind, type](res_state s, u_char* a,
+                                                                        int n) {
+        return libc.res_nquerydomain(s, name.c_str(), both ? domain.c_str() : nullptr, kind, type,
+                                     a, n);
+    };
+}
+
+auto this_message(const unsigned char* message, int size) {
+    return [message = std::vector<u_char>(message, message + std::max(size, 0)),
+            size](res_state s, u_char* a, int n) {
+        return libc.res_nsend(s, message.data(), size, a, n);
+    };
+}
+
 } // namespace
 
 int res_nquery(res_state state, const char* name, int kind, int type, unsigned char* answer,
                int room) noexcept {
     return serve_question(
-        tendril_shim_index_res_nquery, state, answer, room,
-        [name = text(name), kind, type](res_state s, u_char* a, int n) {
-            return libc.res_nquery(s, name.c_str(), kind, type, a, n);
-        },
+        tendril_shim_index_res_nquery, state, answer, room, [&] { return about(name, kind, type); },
         [&] { return libc.res_nquery(state, name, kind, type, answer, room); });
 }
 
 int res_query(const char* name, int kind, int type, unsigned char* answer, int room) noexcept {
     return serve_question(
         tendril_shim_index_res_query, nullptr, answer, room,
-        [name = text(name), kind, type](res_state s, u_char* a, int n) {
-            return libc.res_nquery(s, name.c_str(), kind, type, a, n);
-        },
+        [&] { return about(name, kind, type); },
         [&] { return libc.res_query(name, kind, type, answer, room); });
 }
 
@@ -141,44 +172,30 @@ int res_nsearch(res_state state, const char* name, int kind, int type, unsigned 
                 int room) noexcept {
     return serve_question(
         tendril_shim_index_res_nsearch, state, answer, room,
-        [name = text(name), kind, type](res_state s, u_char* a, int n) {
-            return libc.res_nsearch(s, name.c_str(), kind, type, a, n);
-        },
+        [&] { return search_for(name, kind, type); },
         [&] { return libc.res_nsearch(state, name, kind, type, answer, room); });
 }
 
 int res_search(const char* name, int kind, int type, unsigned char* answer, int room) noexcept {
     return serve_question(
         tendril_shim_index_res_search, nullptr, answer, room,
-        [name = text(name), kind, type](res_state s, u_char* a, int n) {
-            return libc.res_nsearch(s, name.c_str(), kind, type, a, n);
-        },
+        [&] { return search_for(name, kind, type); },
         [&] { return libc.res_search(name, kind, type, answer, room); });
 }
 
 int res_nquerydomain(res_state state, const char* name, const char* domain, int kind, int type,
                      unsigned char* answer, int room) noexcept {
-    const bool both = domain != nullptr;
     return serve_question(
         tendril_shim_index_res_nquerydomain, state, answer, room,
-        [name = text(name), domain = text(domain), both, kind, type](res_state s, u_char* a,
-                                                                     int n) {
-            return libc.res_nquerydomain(s, name.c_str(), both ? domain.c_str() : nullptr, kind,
-                                         type, a, n);
-        },
+        [&] { return about_both(name, domain, kind, type); },
         [&] { return libc.res_nquerydomain(state, name, domain, kind, type, answer, room); });
 }
 
 int res_querydomain(const char* name, const char* domain, int kind, int type, unsigned char* answer,
                     int room) noexcept {
-    const bool both = domain != nullptr;
     return serve_question(
         tendril_shim_index_res_querydomain, nullptr, answer, room,
-        [name = text(name), domain = text(domain), both, kind, type](res_state s, u_char* a,
-                                                                     int n) {
-            return libc.res_nquerydomain(s, name.c_str(), both ? domain.c_str() : nullptr, kind,
-                                         type, a, n);
-        },
+        [&] { return about_both(name, domain, kind, type); },
         [&] { return libc.res_querydomain(name, domain, kind, type, answer, room); });
 }
 
@@ -186,20 +203,14 @@ int res_nsend(res_state state, const unsigned char* message, int size, unsigned 
               int room) noexcept {
     return serve_question(
         tendril_shim_index_res_nsend, state, answer, room,
-        [message = std::vector<u_char>(message, message + std::max(size, 0)),
-         size](res_state s, u_char* a, int n) {
-            return libc.res_nsend(s, message.data(), size, a, n);
-        },
+        [&] { return this_message(message, size); },
         [&] { return libc.res_nsend(state, message, size, answer, room); });
 }
 
 int res_send(const unsigned char* message, int size, unsigned char* answer, int room) noexcept {
     return serve_question(
         tendril_shim_index_res_send, nullptr, answer, room,
-        [message = std::vector<u_char>(message, message + std::max(size, 0)),
-         size](res_state s, u_char* a, int n) {
-            return libc.res_nsend(s, message.data(), size, a, n);
-        },
+        [&] { return this_message(message, size); },
         [&] { return libc.res_send(message, size, answer, room); });
 }
 

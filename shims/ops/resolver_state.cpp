@@ -39,9 +39,9 @@ resolver_state::resolver_state(res_state state) {
     std::memcpy(domain_.data(), state->defdname, domain_.size());
 }
 
-void resolver_state::give_to(struct __res_state& other) const noexcept {
+bool resolver_state::give_to(struct __res_state& other) const noexcept {
     if (!initialised_) {
-        return;
+        return true;
     }
     other.options = options_;
     other.retrans = retrans_;
@@ -62,9 +62,10 @@ void resolver_state::give_to(struct __res_state& other) const noexcept {
         other._u._ext.nsaddrs[i] = nullptr;
         if (addresses_[n]) {
             auto* const a = static_cast<sockaddr_in6*>(std::malloc(sizeof(sockaddr_in6)));
-            if (a != nullptr) {
-                *a = *addresses_[n];
+            if (a == nullptr) {
+                return false;
             }
+            *a = *addresses_[n];
             other._u._ext.nsaddrs[i] = a;
         }
     }
@@ -84,6 +85,7 @@ void resolver_state::give_to(struct __res_state& other) const noexcept {
             other.dnsrch[i] = search_[i] ? const_cast<char*>(search_[i]->c_str()) : nullptr;
         }
     }
+    return true;
 }
 
 } // namespace tendril::detail::shim

@@ -18,8 +18,8 @@ public:
     explicit resolver_state(res_state state);
 
     /// To a state that res_ninit() has just made, and that does not outlive this. What is as in
-    /// resolv.conf is left alone: libc knows more of that than a res_state holds.
-    void give_to(struct __res_state& other) const noexcept;
+    /// resolv.conf is left alone: libc knows more of that than a res_state holds. False: no memory.
+    bool give_to(struct __res_state& other) const noexcept;
 
 private:
     bool initialised_ = false;

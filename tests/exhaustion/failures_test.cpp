@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 // Every allocation and every fallible system call fails in turn: each scenario then succeeds or
 // ends with an error that is documented, loses nothing, and passes afterwards.
-#include "exhaustion/io_scenarios.hpp"
+#include "exhaustion/shim_scenarios.hpp"
 #include "support/fault_allocations.hpp"
 #include "support/fault_system_calls.hpp"
 
@@ -62,6 +62,9 @@ constexpr scenario all[] = {
     {"connect_by_hosts", s::connect_by_hosts, s::own_names, 4},
     {"looks_names_up", s::looks_names_up, s::own_names, 4},
     {"libc_s_resolver", s::libc_s_resolver, s::infallible_libc, 8},
+    {"asks_the_resolver_by_the_shim", s::asks_the_resolver_by_the_shim, s::own_names_and_libc,
+     workers},
+    {"asks_netdb_by_the_shim", s::asks_netdb_by_the_shim, s::own_names_and_libc, workers},
 };
 
 INSTANTIATE_TEST_SUITE_P(exhaustion, every_failure, testing::ValuesIn(all),
