@@ -28,12 +28,8 @@ hub_core::glimpse hub_core::glimpse_of_running() const noexcept {
     const char* name = nullptr;
     sys::copy_memory(&seen.id, task_access::id_address(*job), sizeof seen.id);
     sys::copy_memory(&seen.spawned_at, &running->extra->spawned_at, sizeof seen.spawned_at);
-    if (sys::copy_memory(&name, task_access::name_address(*job), sizeof name) && name != nullptr) {
-        for (std::size_t i = 0; i + 1 < sizeof seen.name; ++i) {
-            if (!sys::copy_memory(&seen.name[i], &name[i], 1) || seen.name[i] == '\0') {
-                break;
-            }
-        }
+    if (sys::copy_memory(&name, task_access::name_address(*job), sizeof name)) {
+        sys::copy_text(seen.name, sizeof seen.name, name);
     }
     return seen;
 }

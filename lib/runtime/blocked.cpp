@@ -14,6 +14,8 @@
 #include <mutex>
 #include <pthread.h>
 #include <signal.h>
+#include <string>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -34,10 +36,43 @@ nanoseconds read_clock(clockid_t clock) noexcept {
     return std::chrono::seconds(t.tv_sec) + nanoseconds(t.tv_nsec);
 }
 
+/// A /proc/…/syscall that stays open, since a process that gives up rights may not open it any
+/// more.
+struct state_file {
+    int fd = -1; ///< -1: this kernel does not tell
+    dev_t device = 0;
+    ino_t inode = 0;
+
+    void open(long thread) noexcept {
+        std::array<char, 64> path{};
+        std::snprintf(path.data(), path.size(), "/proc/self/task/%ld/syscall", thread);
+        fd = sys::adopt(sys::real.openat(AT_FDCWD, path.data(), O_RDONLY | O_CLOEXEC));
+        struct stat status {};
+        if (fd >= 0 && sys::real.fstat(fd, &status) == 0) {
+            device = status.st_dev;
+            inode = status.st_ino;
+        }
+    }
+    /// Not closed, nor replaced, by somebody who closes all fds.
+    bool is_there() const noexcept {
+        struct stat status {};
+        return fd < 0 || (sys::real.fstat(fd, &status) == 0 && status.st_dev == device &&
+                          status.st_ino == inode);
+    }
+    void close() noexcept {
+        if (fd < 0) {
+            return;
+        }
+        is_there() ? sys::close_own(fd) : sys::lose_own(fd);
+        fd = -1;
+    }
+};
+
 /// A thread and its hub. `since` it has not come back.
 struct watched {
     hub_core* hub = nullptr;
-    int state_fd = -1; ///< /proc/…/syscall; -1: this kernel does not tell
+    long thread = 0;
+    state_file state;
     clockid_t cpu_clock{};
     std::uint64_t progress = 0;
     nanoseconds since{};
@@ -65,27 +100,46 @@ watch& all_watched() noexcept {
     return process_watch.state;
 }
 
-void write_report(const hub_core& hub, milliseconds blocked, const std::string& what) {
-    const hub_core::glimpse who = hub.glimpse_of_running();
-    std::array<char, 1024> line{};
-    std::array<char, 80> name{"the main fiber"};
-    if (who.id != 0) {
-        std::snprintf(name.data(), name.size(),
-                      who.name[0] != '\0' ? "fiber #%llu \"%s\"" : "fiber #%llu",
-                      static_cast<unsigned long long>(who.id), who.name);
+/// "4711 "worker""; a thread that has no name has its program's.
+std::string describe_thread(long thread) {
+    std::array<char, 64> path{};
+    std::snprintf(path.data(), path.size(), "/proc/self/task/%ld/comm", thread);
+    std::array<char, 32> name{};
+    const int fd = sys::real.openat(AT_FDCWD, path.data(), O_RDONLY | O_CLOEXEC);
+    if (fd >= 0) {
+        const ssize_t size = sys::real.read(fd, name.data(), name.size() - 1);
+        sys::real.close(fd);
+        name[static_cast<std::size_t>(std::max<ssize_t>(size - 1, 0))] = 0; // a newline
     }
-    const int size = std::snprintf(
-        line.data(), line.size(), "tendril: a hub has been blocked for %lld ms by %s: %s\n",
-        static_cast<long long>(blocked.count()), name.data(), what.c_str());
-    const auto shown = std::min(static_cast<std::size_t>(std::max(size, 0)), line.size() - 1);
-    static_cast<void>(sys::real.write(STDERR_FILENO, line.data(), shown));
+    return std::to_string(thread) + (name[0] != 0 ? " \"" + std::string(name.data()) + '"' : "");
+}
+
+std::string describe_fiber(const hub_core& hub) {
+    const hub_core::glimpse who = hub.glimpse_of_running();
+    if (who.id == 0) {
+        return "the main fiber";
+    }
+    return "fiber #" + std::to_string(who.id) +
+           (who.name[0] != 0 ? " \"" + std::string(who.name) + '"' : "");
+}
+
+void write_report(const watched& e, milliseconds blocked, const std::string& what) {
+    std::string line = "tendril: the hub of thread " + describe_thread(e.thread) +
+                       " has been blocked for " + std::to_string(blocked.count()) + " ms by " +
+                       describe_fiber(*e.hub) + ": " + what;
+    // Names are the program's and of its files: none may write to a terminal what it obeys.
+    for (char& c : line) {
+        c = static_cast<unsigned char>(c) < ' ' || c == 0x7f ? '?' : c;
+    }
+    line += '\n';
+    static_cast<void>(sys::real.write(STDERR_FILENO, line.data(), line.size()));
 }
 
 /// Whether nothing is left to look for in this wait. Without the mutex: it asks the loader, whose
 /// lock the thread may hold that it looks at, and writing may take long.
 bool examine(watch& w, const watched& e, nanoseconds now) {
     const nanoseconds blocked = now - e.since;
-    where_blocked where = find_where_blocked(e.state_fd);
+    where_blocked where = find_where_blocked(e.state.fd);
     if (e.hub->progress() != e.progress || e.hub->is_sleeping()) {
         return false; // it has come back meanwhile: what was read may be of different moments
     }
@@ -103,7 +157,7 @@ bool examine(watch& w, const watched& e, nanoseconds now) {
     const bool is_known = std::find(w.sites.begin(), w.sites.end(), where.site) != w.sites.end();
     if (where.what != where_blocked::in_library && !is_known && w.sites.size() < reports_at_most) {
         w.sites.push_back(where.site);
-        write_report(*e.hub, std::chrono::duration_cast<milliseconds>(blocked), where.text);
+        write_report(e, std::chrono::duration_cast<milliseconds>(blocked), where.text);
     }
     return true;
 }
@@ -129,6 +183,10 @@ void collect_due(watch& w, nanoseconds now, bool was_stopped, std::vector<watche
             e.cpu_before = read_clock(e.cpu_clock);
         }
         if (is_due(w, e, now)) {
+            if (!e.state.is_there()) {
+                e.state.close();
+                e.state.open(e.thread);
+            }
             due.push_back(e);
         }
     }
@@ -172,10 +230,8 @@ void unlock_in_parent() {
 }
 void forget_in_child() {
     watch& w = all_watched();
-    for (const watched& e : w.all) {
-        if (e.state_fd >= 0) {
-            sys::close_own(e.state_fd); // it tells of the parent's thread
-        }
+    for (watched& e : w.all) {
+        e.state.close(); // it tells of the parent's thread
     }
     w.all.clear();
     w.runs = false;
@@ -219,16 +275,13 @@ void watch_hub(hub_core& hub, milliseconds at_most) noexcept {
     watched e;
     e.hub = &hub;
     e.since = read_clock(CLOCK_MONOTONIC);
-    std::array<char, 64> path{};
-    std::snprintf(path.data(), path.size(), "/proc/self/task/%ld/syscall", ::syscall(SYS_gettid));
-    e.state_fd = sys::adopt(sys::real.openat(AT_FDCWD, path.data(), O_RDONLY | O_CLOEXEC));
+    e.thread = ::syscall(SYS_gettid);
+    e.state.open(e.thread);
     pthread_getcpuclockid(pthread_self(), &e.cpu_clock);
     try {
         w.all.push_back(e);
     } catch (const std::bad_alloc&) { // then it is not watched
-        if (e.state_fd >= 0) {
-            sys::close_own(e.state_fd);
-        }
+        e.state.close();
     }
 }
 
@@ -241,9 +294,7 @@ void unwatch_hub(hub_core& hub) noexcept {
     const auto found =
         std::find_if(w.all.begin(), w.all.end(), [&](const watched& e) { return e.hub == &hub; });
     if (found != w.all.end()) {
-        if (found->state_fd >= 0) {
-            sys::close_own(found->state_fd);
-        }
+        found->state.close();
         w.all.erase(found);
     }
 }

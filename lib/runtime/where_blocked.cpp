@@ -88,31 +88,30 @@ std::string describe_call(long number, unsigned long first) {
     return "system call " + std::to_string(number);
 }
 
-/// Where an object is loaded that has this address in it, or null.
-const void* object_of(const void* address, const char** function = nullptr) noexcept {
-    Dl_info found{};
-    if (::dladdr(address, &found) == 0) {
-        return nullptr;
-    }
-    if (function != nullptr) {
-        *function = found.dli_sname;
-    }
-    return found.dli_fbase;
-}
+/// What is loaded at an address. The names are copies: the loader's own go with a dlclose of any
+/// other thread.
+struct place {
+    const void* object = nullptr; ///< where it begins; null: nothing is there
+    std::array<char, 256> file{};
+    std::array<char, 512> function{}; ///< empty: none that the file exports
 
-bool is_shim(const void* address) noexcept {
-    Dl_info found{};
-    return ::dladdr(address, &found) != 0 && found.dli_fname != nullptr &&
-           std::strstr(found.dli_fname, "libtendril_shim") != nullptr;
-}
+    explicit place(const void* address) noexcept {
+        Dl_info found{};
+        if (::dladdr(address, &found) != 0) {
+            object = found.dli_fbase;
+            sys::copy_text(file.data(), file.size(), found.dli_fname);
+            sys::copy_text(function.data(), function.size(), found.dli_sname);
+        }
+    }
+    bool is_of(const char* name) const noexcept {
+        return std::strstr(file.data(), name) != nullptr;
+    }
+};
 
 /// Of libtendril.so; null where the library is a part of the program.
 const void* own_object() noexcept {
-    Dl_info found{};
-    const bool is_library = ::dladdr(reinterpret_cast<const void*>(&object_of), &found) != 0 &&
-                            found.dli_fname != nullptr &&
-                            std::strstr(found.dli_fname, "libtendril.so") != nullptr;
-    return is_library ? found.dli_fbase : nullptr;
+    const place own(reinterpret_cast<const void*>(&describe_code));
+    return own.is_of("libtendril.so") ? own.object : nullptr;
 }
 
 const void* pointer(std::uintptr_t address) noexcept {
@@ -128,25 +127,25 @@ bool can_see_threads(const char* probe) noexcept {
 
 std::string describe_code(const void* return_address) {
     const auto* const address = static_cast<const char*>(return_address) - 1; // still in the call
-    Dl_info found{};
+    const place found(address);
     std::array<char, 32> offset{};
-    if (::dladdr(address, &found) == 0 || found.dli_fname == nullptr) {
+    if (found.object == nullptr) {
         std::snprintf(offset.data(), offset.size(), "%p", static_cast<const void*>(address));
         return offset.data();
     }
-    const char* const slash = std::strrchr(found.dli_fname, '/');
+    const char* const slash = std::strrchr(found.file.data(), '/');
     std::snprintf(offset.data(), offset.size(), "+%#lx",
-                  static_cast<unsigned long>(address - static_cast<const char*>(found.dli_fbase)));
-    const std::string place =
-        (slash != nullptr ? slash + 1 : found.dli_fname) + std::string(offset.data());
-    if (found.dli_sname == nullptr) {
-        return place;
+                  static_cast<unsigned long>(address - static_cast<const char*>(found.object)));
+    const std::string file =
+        (slash != nullptr ? slash + 1 : found.file.data()) + std::string(offset.data());
+    if (found.function[0] == 0) {
+        return file;
     }
     int status = 0;
     const std::unique_ptr<char, void (*)(void*)> readable(
-        abi::__cxa_demangle(found.dli_sname, nullptr, nullptr, &status), std::free);
-    return (status == 0 && readable != nullptr ? readable.get() : found.dli_sname) +
-           (" (" + place + ')');
+        abi::__cxa_demangle(found.function.data(), nullptr, nullptr, &status), std::free);
+    return (status == 0 && readable != nullptr ? readable.get() : found.function.data()) +
+           (" (" + file + ')');
 }
 
 where_blocked find_where_blocked(int state_fd) {
@@ -169,30 +168,30 @@ where_blocked find_where_blocked(int state_fd) {
     result.site = pointer(pc);
 
     // libc's frames, and those of the shim, come before the one that called it.
-    const void* const libc = object_of(reinterpret_cast<const void*>(sys::real.clock_nanosleep));
+    const void* const libc = place(reinterpret_cast<const void*>(sys::real.clock_nanosleep)).object;
     const void* const own = own_object();
-    const char* function = nullptr;
+    std::string function;
     sys::stack_walk walk(pc, sp);
     for (int i = 0; i < frames_at_most; ++i) {
-        const void* const at = pointer(walk.pc() - (i == 0 ? 0 : 1));
-        const char* name = nullptr;
-        const void* const object = object_of(at, &name);
-        if (own != nullptr && object == own) {
+        const place at(pointer(walk.pc() - (i == 0 ? 0 : 1)));
+        if (own != nullptr && at.object == own) {
             result.what = where_blocked::in_library;
             return result;
         }
-        if (object == nullptr || (object != libc && !is_shim(at))) {
+        if (at.object == nullptr || (at.object != libc && !at.is_of("libtendril_shim"))) {
             result.site = pointer(walk.pc());
-            result.text += (function != nullptr ? std::string(", from ") + function : "") +
-                           ", called at " + describe_code(pointer(walk.pc() + (i == 0 ? 1 : 0)));
+            result.text += (function.empty() ? "" : ", from " + function) + ", called at " +
+                           describe_code(pointer(walk.pc() + (i == 0 ? 1 : 0)));
             return result;
         }
-        function = object == libc && name != nullptr ? name : function;
+        if (at.object == libc && at.function[0] != 0) {
+            function = at.function.data();
+        }
         if (!walk.next()) {
             break;
         }
     }
-    result.text += function != nullptr ? std::string(", in ") + function : "";
+    result.text += function.empty() ? "" : ", in " + function;
     return result;
 }
 

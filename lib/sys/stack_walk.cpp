@@ -4,6 +4,7 @@
 // compilers emit for ordinary functions: expressions end the walk.
 #include "sys/stack_walk.hpp"
 
+#include <algorithm>
 #include <cstring>
 #include <initializer_list>
 #include <sys/uio.h>
@@ -295,6 +296,25 @@ bool copy_memory(void* to, const void* from, std::size_t size) noexcept {
     const iovec mine = {to, size};
     const iovec theirs = {const_cast<void*>(from), size};
     return ::process_vm_readv(::getpid(), &mine, 1, &theirs, 1, 0) == static_cast<ssize_t>(size);
+}
+
+void copy_text(char* to, std::size_t room, const char* from) noexcept {
+    constexpr std::size_t at_once = 64; // up to such a boundary nothing is of another page
+    std::size_t have = 0;
+    while (from != nullptr && have + 1 < room) {
+        const std::size_t size =
+            std::min(at_once - reinterpret_cast<std::uintptr_t>(from) % at_once, room - 1 - have);
+        if (!copy_memory(to + have, from, size)) {
+            break;
+        }
+        const void* const end = std::memchr(to + have, 0, size);
+        if (end != nullptr) {
+            return;
+        }
+        have += size;
+        from += size;
+    }
+    to[have] = 0;
 }
 
 stack_walk::stack_walk(std::uintptr_t pc, std::uintptr_t sp) noexcept

@@ -10,6 +10,9 @@ namespace tendril::sys {
 /// there.
 bool copy_memory(void* to, const void* from, std::size_t size) noexcept;
 
+/// The same of a text, as much of it as is there and fits, with a 0 at its end. Null: an empty one.
+void copy_text(char* to, std::size_t room, const char* from) noexcept;
+
 /// The frames of another thread that stands still, outermost last, by the unwind tables (.eh_frame)
 /// of the code: from the two registers that are known of a thread in a system call. Ends early
 /// where a frame needs a register that no inner one has saved, and at what has no tables.

@@ -2,6 +2,7 @@
 // Blocks its hub in several ways, each until it has been reported: stderr is read back through a
 // pipe by a thread, which then ends the wait.
 
+#include <tendril.h>
 #include <tendril/real.hpp>
 #include <tendril/tendril.hpp>
 
@@ -9,8 +10,11 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <dlfcn.h>
+#include <pthread.h>
 #include <semaphore.h>
 #include <string>
+#include <sys/syscall.h>
 #include <thread>
 #include <unistd.h>
 
@@ -61,7 +65,31 @@ extern "C" __attribute__((visibility("default"), noinline)) void blocks_in_stdio
     static_cast<void>(result);
 }
 
-int main() {
+/// Computes, in a fiber that code spawned which is no longer there.
+static void compute_without_spawner(const char* library) {
+    void* const spawner = dlopen(library, RTLD_NOW | RTLD_LOCAL);
+    if (spawner == nullptr) {
+        std::exit(1);
+    }
+    using spawns = tendril_fiber*(void* (*)(void*), void*);
+    auto* const spawn = reinterpret_cast<spawns*>(dlsym(spawner, "spawn_from_library"));
+    std::atomic<bool> is_over{false};
+    tendril_fiber* const fiber = spawn(
+        [](void* over) -> void* {
+            auto& end = *static_cast<std::atomic<bool>*>(over);
+            auto ending = when_reported("computing", "spawned at 0x", [&] { end = true; });
+            while (!end) {
+            }
+            ending.join();
+            return nullptr;
+        },
+        &is_over);
+    dlclose(spawner);
+    tendril_join(fiber, nullptr);
+}
+
+int main(int, char** arguments) {
+    pthread_setname_np(pthread_self(), "work\x1b[7mer"); // what a terminal obeys
     int ends[2];
     int more[2];
     told = dup(STDOUT_FILENO);
@@ -91,6 +119,9 @@ int main() {
     blocks_in_semaphore(&semaphore);
     end.join();
 
+    // What the hub and its watch have open, too, by a call that nobody sees.
+    constexpr int first_of_ours = 600;
+    syscall(SYS_close_range, first_of_ours, ~0U, 0);
     FILE* const file = fdopen(more[0], "r");
     tendril::spawn([&] {
         auto ending = when_reported("read fd", "fgets", [&] { write_line(more[1]); });
@@ -99,10 +130,11 @@ int main() {
     }).join();
 
     std::atomic<bool> is_over{false};
-    tendril::spawn({"counter"}, [&] {
-        auto ending = when_reported("computing", "\"counter\"", [&] { is_over = true; });
+    tendril::spawn({"coun\nter"}, [&] {
+        auto ending = when_reported("computing", "\"coun?ter\"", [&] { is_over = true; });
         while (!is_over) {
         }
         ending.join();
     }).join();
+    compute_without_spawner(arguments[1]);
 }
