@@ -8,6 +8,7 @@ symbols.def; a test looks.
 NEVER_WAIT = "They never wait"
 TOO_LITTLE = "They wait too little to be worth it"
 THREADS = "They are the thread's or the process's"
+SEQUENTIAL = "They are for programs that do nothing else meanwhile"
 IMPOSSIBLE = "They cannot be replaced"
 
 NOT_REPLACED = {
@@ -36,7 +37,6 @@ NOT_REPLACED = {
         ("`getpwent` `getgrent` `getservent` `gethostent` `getnetent` `getprotoent` `getspent`",
          "Their position is the process's: two flows that go through one list share it anyhow."),
         ("`getaliasbyname` `getrpcbyname` `getsgnam` `ether_hostton` `getpw`", "Local files, and hardly used."),
-        ("`getpass` `rcmd` `rexec` `mount` `umount` `swapon` `reboot`", "For programs that do nothing else meanwhile."),
     ],
     THREADS: [
         ("`pthread_sigmask` `sigprocmask`", "The mask is the thread's, so all of its fibers have it."),
@@ -50,6 +50,10 @@ NOT_REPLACED = {
         ("`dlerror`", "It is the thread's, but nobody waits between `dlopen` and it."),
         ("`setjmp` `longjmp` `makecontext` `swapcontext`", "Within one fiber they are as ever; from one into another, "
          "undefined, as between threads."),
+    ],
+    SEQUENTIAL: [
+        ("`getpass` `rcmd` `rexec` `wordexp`", "They wait for people, other hosts and a shell."),
+        ("`mount` `umount` `swapon` `reboot`", "They wait for disks and file servers."),
     ],
     IMPOSSIBLE: [
         ("`syscall`", "It is anything: see [porting.md](porting.md). libaio's `io_getevents` and liburing make their "

@@ -32,7 +32,7 @@ bool is_libc(const loaded_object& o) {
 
 bool is_replaced(const std::string& name) {
     const call_name* const call = find_call(name);
-    return call != nullptr && call->becomes != fate::bypassing;
+    return call != nullptr && (call->becomes == fate::shimmed || call->becomes == fate::offloaded);
 }
 
 bool is_ours(const loaded_object& o) {
@@ -171,7 +171,7 @@ object_report look_at(const loaded_object& object, bool is_program,
     return report;
 }
 
-/// Those of the blocking functions that the program defines by itself. One that was linked with the
+/// Those of the shim's functions that the program defines by itself. One that was linked with the
 /// static shim has the shim's.
 std::set<std::string> functions_in_place_of_libcs(const elf_file& program, bool& has_shim) {
     std::set<std::string> names;
@@ -180,7 +180,7 @@ std::set<std::string> functions_in_place_of_libcs(const elf_file& program, bool&
             has_shim = true;
             return {};
         }
-        if (s.is_dynamic && s.is_function && s.is_defined && find_call(s.name) != nullptr) {
+        if (s.is_dynamic && s.is_function && s.is_defined && is_replaced(s.name)) {
             names.insert(s.name);
         }
     }

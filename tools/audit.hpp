@@ -38,7 +38,7 @@ struct audit_report {
     std::vector<std::string> libc; ///< libc's own files, which are below the shim
     std::vector<missing_library> missing;
 
-    /// Something may block a thread past the shim.
+    /// Something may block a thread past the shim, and neither briefly nor for other threads.
     bool has_bypass() const;
 };
 

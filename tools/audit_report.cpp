@@ -78,7 +78,7 @@ std::vector<std::string> described(const std::vector<raw_syscall>& raw) {
 void print_object(const object_report& o) {
     std::map<std::pair<fate, std::string>, std::vector<std::string>> calls;
     for (const blocking_import& i : o.imports) {
-        const bool by_family = i.call.becomes == fate::bypassing;
+        const bool by_family = i.call.becomes == fate::bypassing || i.call.becomes == fate::brief;
         calls[{i.call.becomes, by_family ? i.call.family : ""}].push_back(i.name);
     }
     std::printf("\n%s\n", printable(o.path).c_str());
@@ -106,19 +106,20 @@ void print_text(const audit_report& report) {
         std::printf("%s is a script; its interpreter is audited.\n",
                     printable(report.script).c_str());
     }
-    std::size_t shimmed = 0;
-    std::size_t bypassing = 0;
+    std::map<fate, std::size_t> count;
     std::size_t raw = 0;
     for (const object_report& o : report.objects) {
         for (const blocking_import& i : o.imports) {
-            ++(i.call.becomes == fate::bypassing ? bypassing : shimmed);
+            ++count[i.call.becomes];
         }
         raw += o.raw.size();
     }
-    std::printf("%s and %zu libraries: %zu imports wait in the hub, %zu bypass it, "
-                "%zu system call instructions.%s\n",
-                printable(report.program).c_str(), report.objects.size() - 1, shimmed, bypassing,
-                raw, report.is_linked_with_shim ? " Linked with the shim." : "");
+    std::printf(
+        "%s and %zu libraries: %zu imports wait in the hub, %zu block briefly, %zu wait for "
+        "threads, %zu bypass the hub, %zu system call instructions.%s\n",
+        printable(report.program).c_str(), report.objects.size() - 1,
+        count[fate::shimmed] + count[fate::offloaded], count[fate::brief], count[fate::threads],
+        count[fate::bypassing], raw, report.is_linked_with_shim ? " Linked with the shim." : "");
     for (const object_report& o : report.objects) {
         print_object(o);
     }
@@ -126,9 +127,12 @@ void print_text(const audit_report& report) {
         std::printf("\n%s was not found, which %s needs\n", printable(m.name).c_str(),
                     printable(m.needed_by).c_str());
     }
+    const bool all = count[fate::brief] + count[fate::threads] == 0;
     std::printf("\n%s\n", report.has_bypass()
                               ? "Some calls may block a thread with all its fibers: see above."
-                              : "Every call that may block reaches the shim.");
+                          : all ? "Every call that may block reaches the shim."
+                                : "Every call that may wait for the network, processes, time or "
+                                  "people reaches the shim.");
 }
 
 void print_json(const audit_report& report) {

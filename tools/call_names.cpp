@@ -37,15 +37,17 @@ void add_alias(table& all, const char* alias, const char* name) {
 }
 
 table read_table() {
+    struct group {
+        fate becomes;
+        const char* why;
+    };
+    std::map<std::string, group> groups;
+#define TENDRIL_BLOCKING_GROUP(name, becomes, why) groups[#name] = {fate::becomes, why};
+#include "shims/blocking.def"
     table all;
-#define TENDRIL_BLOCKING(name, group) all[#name] = {fate::bypassing, #group, ""};
+#define TENDRIL_BLOCKING(name, group)                                                              \
+    all[#name] = {groups[#group].becomes, #group, groups[#group].why};
 #include "shims/blocking.def"
-    std::map<std::string, const char*> reasons;
-#define TENDRIL_BLOCKING_GROUP(group, why) reasons[#group] = why;
-#include "shims/blocking.def"
-    for (auto& [name, call] : all) {
-        call.about = reasons[call.family];
-    }
 #define TENDRIL_SYMBOL(name, family, kind, type, parameters, arguments, limits)                    \
     add(all, #name, #family, #kind, limits);
 #define TENDRIL_VARIADIC(name, family, kind, type, parameters, arguments, limits, last)            \
@@ -75,6 +77,10 @@ const char* to_string(fate f) noexcept {
         return "shimmed";
     case fate::offloaded:
         return "offloaded";
+    case fate::brief:
+        return "brief";
+    case fate::threads:
+        return "threads";
     case fate::bypassing:
         return "bypassing";
     }

@@ -2,6 +2,7 @@
 #include "tools/elf_check.hpp"
 
 #include "tools/elf_file.hpp"
+#include "tools/env_command.hpp"
 
 #include <algorithm>
 #include <array>
@@ -106,7 +107,7 @@ verdict judge(const std::string& path, int depth) {
 
 } // namespace
 
-verdict find_program(const std::string& program, std::string& path) {
+verdict find_program(const std::string& program, std::string& path, const std::string& places) {
     if (program.find('/') != std::string::npos) {
         path = program;
         struct stat status;
@@ -119,8 +120,6 @@ verdict find_program(const std::string& program, std::string& path) {
         }
         return {};
     }
-    const char* const search = std::getenv("PATH");
-    const std::string places = search != nullptr ? search : "/bin:/usr/bin";
     verdict result{not_found, program + ": " + std::strerror(ENOENT)};
     for (std::size_t begin = 0; begin <= places.size() && !program.empty();) {
         const std::size_t end = std::min(places.find(':', begin), places.size());
@@ -139,6 +138,11 @@ verdict find_program(const std::string& program, std::string& path) {
     return result;
 }
 
+verdict find_program(const std::string& program, std::string& path) {
+    const char* const search = std::getenv("PATH");
+    return find_program(program, path, search != nullptr ? search : "/bin:/usr/bin");
+}
+
 verdict can_interpose(const std::string& path) {
     return judge(path, 0);
 }
@@ -153,10 +157,14 @@ std::string script_interpreter(const std::string& path) {
         }
         at = word(line, 0);
         // "#!/usr/bin/env python3" is run by python3 in the end.
-        std::string found;
-        if (at.substr(at.rfind('/') + 1) == "env" && !word(line, 1).empty() &&
-            find_program(word(line, 1), found).status == 0) {
-            at = found;
+        if (at.substr(at.rfind('/') + 1) == "env") {
+            const env_command command = read_env_command(line.substr(line.find(at) + at.size()));
+            std::string found;
+            if (!command.program.empty()) {
+                at = find_program(command.program, found, command.path).status == 0
+                         ? found
+                         : command.program;
+            }
         }
         interpreter = at;
     }

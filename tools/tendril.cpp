@@ -58,8 +58,10 @@ constexpr char usage[] =
     "\n"
     "  --json                  as JSON\n"
     "\n"
-    "The exit status is 0 if every call reaches the shim, 1 if some may bypass it,\n"
-    "2 if that cannot be told, or for wrong usage.\n";
+    "The exit status is 0 if every call that may wait for the network, processes,\n"
+    "time or people reaches the shim, 1 if some may bypass it, 2 if that cannot be\n"
+    "told, or for wrong usage. Calls that block briefly (files, lists of users), and\n"
+    "those that wait for other threads, are listed and change nothing of that.\n";
 
 [[noreturn]] void fail(int status, const std::string& message) {
     std::fprintf(stderr, "tendril: %s\n", message.c_str());

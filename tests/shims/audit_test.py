@@ -15,6 +15,7 @@ import ledger_test
 import programs
 
 ledger = ledger_test.ledger
+import not_replaced  # found where ledger is
 
 TOOL = programs.TOOL
 
@@ -33,7 +34,8 @@ int main(int argc, char** argv) { return argc > 5 ? (int)straight_to_kernel() : 
 """
 LIBRARY = "#include <unistd.h>\nlong move(int from, void* to) { return read(from, to, 1); }\n"
 USER = ("#include <stdio.h>\n#include <fcntl.h>\nlong move(int, void*);\n"
-        "int main(void) { char c; printf(\"%d\", 1); perror(\"\"); fsync(1); sleep(0); return (int)move(0, &c); }\n")
+        "int main(void) { char c; printf(\"%d\", 1); perror(\"\"); fsync(1); sleep(0); wordexp(\"\", 0, 0);\n"
+        "  sem_wait(0); return (int)move(0, &c); }\n")
 DEEP = ("#include <dlfcn.h>\n__attribute__((noinline)) void* keep(void) { return dlopen(\"x\", RTLD_NOW); }\n"
         "__attribute__((noinline)) void* deep(void) { return dlopen(\"x\", RTLD_NOW | RTLD_DEEPBIND); }\n"
         "int main(int c, char** v) { return c > 5 ? keep() != deep() : 0; }\n")
@@ -78,7 +80,8 @@ class Audit(unittest.TestCase):
         report = self.audit(program)
         self.assertEqual([entry["path"] for entry in report["objects"]], [program, library])
         self.assertEqual(self.becomes(report["objects"][0]),
-                         {"fsync": "offloaded", "perror": "bypassing", "printf": "shimmed", "sleep": "shimmed"})
+                         {"fsync": "offloaded", "perror": "brief", "printf": "shimmed", "sem_wait": "threads",
+                          "sleep": "shimmed", "wordexp": "bypassing"})
         self.assertEqual(self.becomes(report["objects"][1]), {"read": "shimmed"})
         self.assertTrue(any(path.endswith("/libc.so.6") for path in report["libc"]))
         self.assertEqual((report["missing"], report["bypasses"]), ([], True))
@@ -93,7 +96,8 @@ class Audit(unittest.TestCase):
         self.assertEqual(report["objects"][1]["path"], library)
         _, listed = subprocess.getstatusoutput("ldd " + shutil.which("git"))
         wanted = {os.path.realpath(path) for path in re.findall(r"=> (/\S+)", listed)}
-        report = self.audit(shutil.which("git"))
+        report = json.loads(subprocess.run([TOOL, "audit", "--json", shutil.which("git")],
+                                           capture_output=True, check=False).stdout)
         found = [entry["path"] for entry in report["objects"][1:]] + report["libc"]
         self.assertEqual(wanted - {os.path.realpath(path) for path in found}, set())
         self.assertEqual(report["missing"], [])
@@ -108,11 +112,27 @@ class Audit(unittest.TestCase):
         program = self.build("newer", USER, library, "-Wl,-rpath,$ORIGIN/lib", "-Wl,--enable-new-dtags")
         self.assertEqual(self.audit(program, **path)["objects"][1]["path"], os.path.join(other, "libmove.so"))
 
+    def test_status_tells_of_what_may_wait_for_long(self):
+        """Nearly every program looks at files and locks mutexes."""
+        text = "#include <stdio.h>\n#include <sys/stat.h>\n#include <unistd.h>\n" \
+               "int main(void) { struct stat s; %s; unlink(\"\"); fopen(\"\", \"r\"); return stat(\"\", &s); }\n"
+        files = {"fopen": "brief", "stat": "brief", "unlink": "brief"}
+        for more, status, calls in (("", 0, {}), ("pthread_mutex_lock(0)", 0, {"pthread_mutex_lock": "threads"}),
+                                    ("getpwent()", 0, {"getpwent": "brief"}),
+                                    ("getpass(0)", 1, {"getpass": "bypassing"}),
+                                    ("rexec(0, 0, 0, 0, 0, 0)", 1, {"rexec": "bypassing"})):
+            report = self.audit(self.build("program", text % more), status=status)
+            self.assertEqual(self.becomes(report["objects"][0]), {**files, **calls})
+            self.assertEqual(report["bypasses"], status == 1)
+        out, _ = programs.run(TOOL, "audit", self.build("program", text % ""))
+        self.assertIn("reaches the shim", out)
+
     def test_text_is_for_reading(self):
         _, program = self.with_library("-Wl,-rpath,$ORIGIN/lib")
         out, errors = programs.run(TOOL, "audit", program, status=1)
         self.assertEqual(errors, "")
-        for line in (r"  shimmed +printf, sleep$", r"  offloaded +fsync$", r"  bypassing \(stdio\) perror$"):
+        for line in (r"  shimmed +printf, sleep$", r"  offloaded +fsync$", r"  brief \(messages\) +perror$", r"  threads +sem_wait$",
+                     r"  bypassing \(commands\) wordexp$"):
             self.assertRegex(out, re.compile(line, re.M))
         self.assertIn("may block a thread", out)
 
@@ -171,11 +191,28 @@ class Audit(unittest.TestCase):
     def test_scripts(self):
         program = self.build("true", "int main(void) { return 0; }\n")
         script = self.workshop.file("script")
-        for line in (f"#!{program}", f"#! /usr/bin/env true -x"):
+        here = f"{self.workshop.path}:/usr/bin"
+        env = "#!/usr/bin/env "
+        for line, path in ((f"#!{program}", here), ("#! /usr/bin/env true -x", here),
+                           (env + "-S A=1 true -u", here), (env + "A=1 true", here),
+                           (env + f"-i PATH={here} true", "/usr/bin"),
+                           (env + "-u A -S B='1 2' true", here), (env + "-uA --unset=B --unset C true", here),
+                           (env + "-vS true -u", here), (env + "-C / --chdir=/ -- A=1 true", here),
+                           (env + f"-S PATH={here} ${{TENDRIL_NAME}} x", "/usr/bin"),
+                           (env + "--split-string='true' -x", here), (env + r'-S "tr"ue # comment', here)):
             with open(script, "w") as file:
                 file.write(line + "\n")
-            report = self.audit(script, status=0, PATH=f"{self.workshop.path}:/usr/bin")
-            self.assertEqual((report["program"], report["script"]), (program, script))
+            report = self.audit(script, status=0, PATH=path, TENDRIL_NAME="true")
+            self.assertEqual((report["program"], report["script"]), (program, script), line)
+        # Without the PATH that it has here.
+        for options in ("-i", "-", "-u PATH", "--ignore-environment", "--unset=PATH", "-iu A"):
+            with open(script, "w") as file:
+                file.write(f"{env}{options} true\n")
+            report = self.audit(script, status=0, PATH=here)
+            self.assertIn(report["program"], ("/bin/true", "/usr/bin/true"), options)
+        with open(script, "w") as file:
+            file.write(env + "-S nonesuch -x\n")
+        self.assertIn("nonesuch", self.refused(script))
 
     def test_what_is_no_program(self):
         self.refused()
@@ -228,7 +265,7 @@ class Lists(unittest.TestCase):
     def setUp(self):
         with open(os.path.join(programs.SOURCE, "shims", "blocking.def")) as file:
             text = re.sub(r"^\s*(//|#).*$", "", file.read(), flags=re.M)
-        self.groups = re.findall(r"^TENDRIL_BLOCKING_GROUP\((\w+), ", text, re.M)
+        self.groups = re.findall(r"^TENDRIL_BLOCKING_GROUP\((\w+), (\w+), ", text, re.M)
         self.blocking = re.findall(r"^TENDRIL_BLOCKING\((\w+), (\w+)\)$", text, re.M)
         self.offloaded = re.findall(r"^TENDRIL_OFFLOADED\((\w+)\)$", text, re.M)
         self.assertEqual(len(self.groups) + len(self.blocking) + len(self.offloaded), text.count("TENDRIL_"))
@@ -236,11 +273,19 @@ class Lists(unittest.TestCase):
     def test_nothing_is_said_twice(self):
         names = [name for name, _ in self.blocking]
         self.assertEqual(len(names), len(set(names)))
-        self.assertEqual({group for _, group in self.blocking} - set(self.groups), set())
+        self.assertEqual({group for _, group in self.blocking} - {group for group, _ in self.groups}, set())
 
     def test_nothing_that_the_shim_has_bypasses_it(self):
         self.assertEqual(sorted({name for name, _ in self.blocking} & set(ledger.names())), [],
                          "take them out of shims/blocking.def")
+
+    def test_what_is_not_worth_it_fails_nobody(self):
+        """What docs/shims.md says never waits, or too little, does not make audit fail."""
+        becomes = dict(self.groups)
+        said = {name for title in (not_replaced.NEVER_WAIT, not_replaced.TOO_LITTLE)
+                for names, _ in not_replaced.NOT_REPLACED[title] for name in re.findall(r"`(\w+)`", names)}
+        self.assertEqual({name for name, group in self.blocking
+                          if becomes[group] == "bypassing" and name in said}, set())
 
     def test_what_is_offloaded_is_the_shims(self):
         self.assertEqual(set(self.offloaded) - set(ledger.functions()), set())
