@@ -180,7 +180,7 @@ REAL_TAIL = """
 REAL_INCLUDES = ("aio.h", "grp.h", "locale.h", "mqueue.h", "netdb.h", "netinet/in.h", "poll.h", "pwd.h", "resolv.h",
                  "shadow.h", "signal.h", "spawn.h", "stdarg.h", "stddef.h", "stdio.h", "sys/resource.h",
                  "sys/select.h", "sys/sem.h", "sys/socket.h", "sys/stat.h", "sys/time.h", "sys/types.h", "sys/uio.h",
-                 "sys/wait.h", "termios.h", "threads.h", "time.h")
+                 "sys/wait.h", "termios.h", "threads.h", "time.h", "wchar.h")
 
 
 def real_header():

@@ -56,6 +56,8 @@ NOT_REPLACED = {
         ("`mount` `umount` `swapon` `reboot`", "They wait for disks and file servers."),
     ],
     IMPOSSIBLE: [
+        ("`fwscanf` `wscanf` `vfwscanf` `vwscanf`", "libc alone turns bytes into wide characters, and what it looks at "
+         "in vain goes back into the stream; that cannot be done from a copy. Take `fgetws` and `swscanf`."),
         ("`syscall`", "It is anything: see [porting.md](porting.md). libaio's `io_getevents` and liburing make their "
          "system calls without libc too; an eventfd that they notify parks."),
         ("`__res_context_query` `__res_context_search` `__res_context_send`",

@@ -42,6 +42,7 @@
 #include <threads.h>
 #include <time.h>
 #include <unistd.h>
+#include <wchar.h>
 
 /* <resolv.h> of older glibc makes other names of these. */
 #undef res_query

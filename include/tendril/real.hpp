@@ -32,6 +32,7 @@
 #include <termios.h>
 #include <threads.h>
 #include <time.h>
+#include <wchar.h>
 
 struct epoll_event;
 
@@ -206,6 +207,16 @@ TENDRIL_EXPORT size_t fwrite_unlocked(const void* from, size_t size, size_t coun
 TENDRIL_EXPORT int putw(int word, FILE* file); ///< libc's
 TENDRIL_EXPORT int vfprintf(FILE* file, const char* format, va_list list); ///< libc's
 TENDRIL_EXPORT int vdprintf(int fd, const char* format, va_list list); ///< libc's
+TENDRIL_EXPORT wint_t getwc(FILE* file); ///< libc's
+TENDRIL_EXPORT wint_t getwc_unlocked(FILE* file); ///< libc's
+TENDRIL_EXPORT wchar_t* fgetws(wchar_t* to, int room, FILE* file); ///< libc's
+TENDRIL_EXPORT wchar_t* fgetws_unlocked(wchar_t* to, int room, FILE* file); ///< libc's
+TENDRIL_EXPORT wint_t ungetwc(wint_t c, FILE* file); ///< libc's
+TENDRIL_EXPORT wint_t putwc(wchar_t c, FILE* file); ///< libc's
+TENDRIL_EXPORT wint_t putwc_unlocked(wchar_t c, FILE* file); ///< libc's
+TENDRIL_EXPORT int fputws(const wchar_t* text, FILE* file); ///< libc's
+TENDRIL_EXPORT int fputws_unlocked(const wchar_t* text, FILE* file); ///< libc's
+TENDRIL_EXPORT int vfwprintf(FILE* file, const wchar_t* format, va_list list); ///< libc's
 TENDRIL_EXPORT int fflush(FILE* file); ///< libc's
 TENDRIL_EXPORT int fflush_unlocked(FILE* file); ///< libc's
 TENDRIL_EXPORT int fseek(FILE* file, long offset, int whence); ///< libc's

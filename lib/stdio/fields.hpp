@@ -14,6 +14,7 @@ extern "C" {
 [[gnu::visibility("default")]] void _IO_doallocbuf(FILE* file);
 [[gnu::visibility("default")]] void _IO_free_backup_area(FILE* file);
 [[gnu::visibility("default")]] extern const char _IO_file_jumps[];
+[[gnu::visibility("default")]] extern const char _IO_wfile_jumps[];
 }
 
 namespace tendril::detail::stdio {
@@ -36,13 +37,22 @@ inline bool has(const FILE* file, int flags) noexcept {
     return (file->_flags & flags) != 0;
 }
 
-/// A stream of bytes over an fd, whose buffers are used as glibc's fileops.c does. Not: wide ones,
-/// those of fopencookie and fmemopen, mapped ones, and those of libc's own popen.
-inline bool is_of_bytes(const FILE* file) noexcept {
+inline const void* functions_of(const FILE* file) noexcept {
     const void* functions = nullptr;
     __builtin_memcpy(&functions, reinterpret_cast<const char*>(file) + sizeof(FILE),
                      sizeof functions);
-    return functions == _IO_file_jumps && file->_mode <= 0;
+    return functions;
+}
+
+/// A stream of bytes over an fd, whose buffers are used as glibc's fileops.c does. Not: wide ones,
+/// those of fopencookie and fmemopen, mapped ones, and those of libc's own popen.
+inline bool is_of_bytes(const FILE* file) noexcept {
+    return functions_of(file) == _IO_file_jumps && file->_mode <= 0;
+}
+
+/// The same, of wide characters.
+inline bool is_wide(const FILE* file) noexcept {
+    return functions_of(file) == _IO_wfile_jumps && file->_mode > 0;
 }
 
 /// ungetc has put something aside, also where there was no buffer yet.

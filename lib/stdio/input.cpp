@@ -39,20 +39,6 @@ bool leave_put_mode(stream& s) noexcept {
     return true;
 }
 
-/// glibc writes out what is on the screen's last line before it waits for the keyboard.
-void flush_screen(stream& s) noexcept {
-    constexpr int all = flag::linked | flag::no_writes | flag::line_buffered;
-    if (stdout == s.file() || (stdout->_flags & all) != (flag::linked | flag::line_buffered) ||
-        pending(stdout) == 0 || !is_of_bytes(stdout)) {
-        return;
-    }
-    stream screen(s.hub(), stdout, true, s.options());
-    // Not when another fiber has it: that one may wait for what this one holds.
-    if (screen.try_acquire()) {
-        flush(screen);
-    }
-}
-
 /// After a read that gave nothing.
 void note_end(FILE* f, ssize_t n) noexcept {
     f->_flags |= n == 0 ? flag::eof_seen : flag::error_seen;
@@ -79,6 +65,19 @@ bool ready_to_refill(stream& s) noexcept {
 }
 
 } // namespace
+
+void flush_screen(stream& s) noexcept {
+    constexpr int all = flag::linked | flag::no_writes | flag::line_buffered;
+    if (stdout == s.file() || (stdout->_flags & all) != (flag::linked | flag::line_buffered) ||
+        pending(stdout) == 0 || !is_of_bytes(stdout)) {
+        return;
+    }
+    stream screen(s.hub(), stdout, true, s.options());
+    // Not when another fiber has it: that one may wait for what this one holds.
+    if (screen.try_acquire()) {
+        flush(screen);
+    }
+}
 
 bool refill(stream& s) noexcept {
     FILE* const f = s.file();

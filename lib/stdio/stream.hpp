@@ -66,6 +66,9 @@ inline int get_char(stream& s) noexcept {
     return readable(f) != 0 || refill(s) ? static_cast<unsigned char>(*f->_IO_read_ptr++) : EOF;
 }
 
+/// glibc writes out what is on the screen's last line before it waits for the keyboard.
+void flush_screen(stream& s) noexcept;
+
 std::size_t get_bytes(stream& s, void* to, std::size_t size) noexcept;
 
 /// At most `size` bytes, up to and with `end`.
@@ -89,5 +92,6 @@ int put_char(stream& s, int c) noexcept;
 
 /// Writes what is in the buffer. False: failed, and that is lost, as with glibc.
 bool flush(stream& s) noexcept;
+bool flush_wide(stream& s) noexcept; ///< of a stream that is_wide()
 
 } // namespace tendril::detail::stdio

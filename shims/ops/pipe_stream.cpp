@@ -131,7 +131,7 @@ int close_file(hub_core& hub, FILE* file, io::options& o) noexcept {
             return error;
         }
     }
-    const bool flushed = !stdio::is_of_bytes(file) || stdio::flush(s);
+    const bool written = flushed(s);
     const int error = errno;
     if (!stdio::is_of_bytes(file)) {
         by_libc(s, [&] { return libc.fflush(file); }); // its functions may wait
@@ -141,7 +141,7 @@ int close_file(hub_core& hub, FILE* file, io::options& o) noexcept {
     const fiber_record* const operation = std::exchange(inside, nullptr);
     const int result = negative(libc.fclose(file));
     inside = operation;
-    return flushed ? result : -error;
+    return written ? result : -error;
 }
 
 /// The child's status, or -errno.

@@ -26,9 +26,16 @@ namespace {
 template <typename Result, typename Original>
 Result when_flushed(tendril_shim_index index, FILE* file, locking locks, Result failed,
                     Original original) noexcept {
-    return on_stream(
-        index, file, locks, failed,
-        [&](stream& s) -> Result { return stdio::flush(s) ? original() : failed; }, original);
+    return serve(
+        index,
+        [&](hub_core& hub, io::options& o) -> Result {
+            stream s(hub, file, locks == locking::yes, o);
+            if (!s.acquire() || !flushed(s)) {
+                return failed;
+            }
+            return stdio::is_of_bytes(file) ? original() : by_libc(s, original);
+        },
+        [&]() -> Result { return original(); });
 }
 
 /// What libc does under its lock, and at once.
@@ -66,9 +73,9 @@ int flush_all(hub_core& hub, io::options& o) noexcept {
                 if (errno == EBADF) {
                     continue; // closed, with its lock
                 }
-            } else if (stdio::is_of_bytes(file)
-                           ? !stdio::flush(s)
-                           : by_libc(s, [&] { return libc.fflush_unlocked(file); }) != 0) {
+            } else if (!flushed(s) ||
+                       (!stdio::is_of_bytes(file) &&
+                        by_libc(s, [&] { return libc.fflush_unlocked(file); }) != 0)) {
                 result = EOF;
             }
             sys::real.funlockfile(file);

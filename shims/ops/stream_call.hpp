@@ -65,4 +65,12 @@ Result on_stream_surely(tendril_shim_index index, FILE* file, Result closed, Wor
         [&]() -> Result { return original(); });
 }
 
+/// What is still to be written is written in the hub; true also where that is libc's business.
+inline bool flushed(stdio::stream& s) noexcept {
+    const FILE* const file = s.file();
+    return stdio::is_of_bytes(file)
+               ? stdio::flush(s)
+               : !stdio::is_wide(file) || !s.may_wait() || stdio::flush_wide(s);
+}
+
 } // namespace tendril::detail::shim

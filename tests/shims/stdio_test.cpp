@@ -8,9 +8,11 @@
 #include <atomic>
 #include <cerrno>
 #include <chrono>
+#include <clocale>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <cwchar>
 #include <fcntl.h>
 #include <iostream>
 #include <string>
@@ -163,6 +165,88 @@ TEST_F(stdio, talks_both_ways) {
     }
     shutdown(fileno(file), SHUT_WR);
     peer.join();
+}
+
+/// A locale whose characters have several bytes.
+struct utf8 {
+    utf8() { EXPECT_NE(setlocale(LC_CTYPE, "C.UTF-8"), nullptr); }
+    ~utf8() { setlocale(LC_CTYPE, "C"); }
+};
+
+TEST_F(stdio, reads_wide_characters_as_they_come) {
+    const utf8 locale;
+    auto reader = parked([&] {
+        wchar_t line[32];
+        EXPECT_EQ(fgetwc(file), wint_t{0xe4});
+        EXPECT_NE(fgetws(line, 32, file), nullptr);
+        EXPECT_STREQ(line, L"\u20ac\U0001f600x\n");
+        EXPECT_EQ(ungetwc(L'u', file), wint_t{L'u'});
+        EXPECT_EQ(getwc(file), wint_t{L'u'});
+        EXPECT_EQ(fgetws(line, 32, file), line);
+        EXPECT_STREQ(line, L"end");
+        EXPECT_EQ(fgetwc(file), WEOF);
+        EXPECT_TRUE(feof(file));
+        EXPECT_FALSE(ferror(file));
+    });
+    for (const char c : std::string("\u00e4\u20ac\U0001f600x\nend")) {
+        feed(std::string(1, c));
+        let_others_run();
+    }
+    EXPECT_FALSE(reader.ready());
+    shutdown(fd, SHUT_WR);
+    reader.join();
+}
+
+TEST_F(stdio, waiting_for_wide_characters_ends) {
+    const auto fails = [&](int error) {
+        errno = 0;
+        EXPECT_EQ(fgetwc(file), WEOF);
+        EXPECT_EQ(errno, error);
+    };
+    auto reader = parked([&] { fails(ECANCELED); });
+    reader.cancel("test");
+    reader.join();
+    EXPECT_TRUE(ferror(file));
+    clearerr(file);
+    feed("x");
+    EXPECT_EQ(fgetwc(file), wint_t{L'x'});
+    reader = parked([&] { fails(EBADF); });
+    auto next = parked([&] { fails(EBADF); });
+    EXPECT_EQ(fclose(file), 0);
+    reader.join();
+    next.join();
+    file = nullptr;
+}
+
+TEST_F(stdio, wide_characters_wait_for_room) {
+    const utf8 locale;
+    int in = -1;
+    FILE* const out = into_pipe(in);
+    const std::wstring much(50'000, L'\u20ac');
+    auto writer = parked([&] {
+        EXPECT_GE(fputws(much.c_str(), out), 0);
+        EXPECT_EQ(fwprintf(out, L"%ls%d", much.c_str(), 1), 50'001);
+        for (int i = 0; i < 50'000; ++i) {
+            ASSERT_EQ(fputwc(L'\u00e4', out), wint_t{0xe4});
+        }
+        EXPECT_EQ(fclose(out), 0);
+    });
+    std::string expected;
+    for (int i = 0; i < 100'000; ++i) {
+        expected += "\u20ac";
+    }
+    expected += '1';
+    for (int i = 0; i < 50'000; ++i) {
+        expected += "\u00e4";
+    }
+    std::string got;
+    char part[1000];
+    for (ssize_t n = 0; (n = read(in, part, sizeof part)) > 0;) {
+        got.append(part, static_cast<std::size_t>(n));
+    }
+    EXPECT_TRUE(got == expected);
+    writer.join();
+    close(in);
 }
 
 TEST_F(stdio, waits_for_room) {

@@ -41,7 +41,8 @@ PROGRAMS = {
     "sending.c": {"write": 3, "writev": 2, "send": 5, "sendto": 2, "sendmsg": 2, "sendmmsg": 4},
     "terminals.c": {"read": 2, "readv": 1, "write": 1},
     "vfork.c": {"recv": 1, "poll": 3},
-    "streams.c": {"getc": 3, "fread": 2, "getdelim": 2, "fread_unlocked": 1, "__isoc99_vfscanf": 3},
+    "streams.c": {"getc": 3, "fread": 2, "getdelim": 2, "fread_unlocked": 1, "__isoc99_vfscanf": 3,
+                  "getwc": 1},
 }
 
 # These go through all that calls may do when they wait; how they are called matters elsewhere.

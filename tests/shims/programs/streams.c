@@ -384,6 +384,100 @@ static void wide(void) {
     REPORT(fgetwc(f));
     REPORT(fgetc(f));
     done(f);
+
+    wchar_t line[16];
+    f = PARTS("on", "e\nz\xc3", "\xa4h\xe2\x82", "\xac\nmuch more than there is ", "room\n", "end");
+    while (fgetws(line, (int)unknown(16), f) != NULL) {
+        printf("fgetws %zu %x [%ls]\n", wcslen(line), (unsigned)line[1], line);
+    }
+    REPORT(fwide(f, 0) > 0);
+    done(f);
+    f = PARTS("a\xc3", "\xb6", "b\xff");
+    REPORT(fgetwc_unlocked(f));
+    REPORT(getwc(f));
+    REPORT(ungetwc(L'!', f));
+    REPORT(ungetwc(0x20ac, f));
+    REPORT(fgetwc(f));
+    REPORT(getwc_unlocked(f));
+    REPORT(fgetws_unlocked(line, (int)unknown(2), f) != NULL && line[0] == 'b');
+    REPORT(fgetws(line, (int)unknown(0), f) != NULL);
+    REPORT(fgetwc(f));
+    REPORT(ferror(f) != 0);
+    REPORT(fputwc(L'x', f));
+    fclose(f);
+    while (wait(NULL) > 0) {
+    }
+}
+
+static void available(int fd) {
+    char bytes[70000];
+    ssize_t n = recv(fd, bytes, sizeof bytes, MSG_DONTWAIT);
+    unsigned sum = 0;
+    for (ssize_t i = 0; i < n; ++i) {
+        sum = sum * 31 + (unsigned char)bytes[i];
+    }
+    printf("%zd bytes, %x\n", n, sum);
+}
+
+static int print_wide(FILE* f, const wchar_t* format, ...) {
+    va_list list;
+    va_start(list, format);
+    int n = vfwprintf(f, format, list);
+    va_end(list);
+    return n;
+}
+
+static void writes_wide(int mode) {
+    static wchar_t large[101];
+    int ends[2];
+    CHECK(socketpair(AF_UNIX, SOCK_STREAM, 0, ends) == 0);
+    FILE* f = fdopen(ends[0], "r+");
+    printf("wide, mode %d\n", mode);
+    REPORT(setvbuf(f, NULL, mode, 4096));
+    REPORT(fputwc(0xe4, f));
+    REPORT(fwide(f, 0) > 0);
+    available(ends[1]);
+    REPORT(putwc_unlocked(L'\n', f));
+    available(ends[1]);
+    REPORT(fputws(L"\u20ac and\nmore", f) >= 0);
+    available(ends[1]);
+    REPORT(fwprintf(f, L"%ls and %*d\n", L"\u00fcber", (int)unknown(10), 42));
+    REPORT(print_wide(f, L"%s%lc", "", L'z'));
+    REPORT(fflush(f));
+    available(ends[1]);
+    wmemset(large, 0xe9, 100); // libc writes it in many pieces
+    REPORT(fputws_unlocked(large, f) >= 0);
+    REPORT(fputwc(L'e', f));
+    REPORT(ftell(f));
+    REPORT(fseek(f, 0, SEEK_SET));
+    available(ends[1]);
+    REPORT(fputwc((wchar_t)0xd800, f));
+    REPORT(ferror(f) != 0);
+    clearerr(f);
+    REPORT(write(ends[1], "an\xc3\xb6s", 5));
+    REPORT(fputwc(L'q', f));
+    REPORT(fgetwc(f));
+    available(ends[1]);
+    REPORT(fgetwc(f));
+    REPORT(fgetwc(f));
+    REPORT(fgetwc(f));
+    REPORT(fseek(f, 0, SEEK_CUR));
+    REPORT(fputws(L"end", f) >= 0);
+    REPORT(fputs("bytes", f) >= 0);
+    REPORT(fclose(f));
+    available(ends[1]);
+    close(ends[1]);
+
+    CHECK(pipe(ends) == 0);
+    close(ends[0]);
+    f = fdopen(ends[1], "w");
+    setvbuf(f, NULL, mode, 4096);
+    REPORT(fputwc(L'a', f));
+    fputws(L"lost\n", f); // libc says no error where it only fails to flush
+    REPORT(fwprintf(f, L"%s", unknown_text("")));
+    fflush(f); // libc keeps what failed
+    REPORT(ferror(f) != 0);
+    fclose(f);
 }
 
 static void terminal(void) {
@@ -551,7 +645,12 @@ int main(int count, char** arguments) {
     both_ways();
     locks();
     files();
+    setlocale(LC_ALL, "C.UTF-8");
     wide();
+    writes_wide(_IOFBF);
+    writes_wide(_IOLBF);
+    writes_wide(_IONBF);
+    setlocale(LC_ALL, "C");
     nobody_reads();
     terminal();
     commands();
