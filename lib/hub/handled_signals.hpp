@@ -21,6 +21,13 @@ public:
         pending_.store(true, std::memory_order_seq_cst);
     }
 
+    /// For another thread, whose count begins anew.
+    void forget() noexcept {
+        pending_.store(false, std::memory_order_relaxed);
+        any_at_.store(0, std::memory_order_relaxed);
+        unrestarted_at_.store(0, std::memory_order_relaxed);
+    }
+
     /// The hub has not looked yet which waits they end.
     bool pending() const noexcept { return pending_.load(std::memory_order_relaxed); }
     void looked() noexcept { pending_.store(false, std::memory_order_relaxed); }

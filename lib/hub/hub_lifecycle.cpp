@@ -197,13 +197,15 @@ void hub_core::keep_lost(task& t) noexcept {
 // -------------------------------------------------------------------------------------- the thread
 
 void hub_core::attach_thread() noexcept {
+    signals_.forget(); // before a handler can find the hub
+    switches_ = 0;
+    check_at_ = 1;
+    poll_at_ = switches_per_poll;
     current_hub_ = this;
     running_ = &main_;
     adopt_thread(cells_, main_stack_, &run_fibers);
     reactor_->attached();
     counters_ = {};
-    switches_ = 0;
-    check_at_ = 1;
     may_spin_ = sys::processors() > 1;
     spin_ = 0;
     main_id_ = next_id();

@@ -76,6 +76,22 @@ protected:
     int ends_[2];
 };
 
+TEST_F(interruption, does_not_end_waits_of_a_later_thread) {
+    handle(0);
+    const auto sleeps = [](bool signalled) {
+        spawn([] {}).join();
+        for (int i = 0; i < 100; ++i) {
+            EXPECT_EQ(usleep(1), 0) << i;
+        }
+        if (signalled) {
+            raise(SIGUSR1);
+        }
+    };
+    std::thread(sleeps, true).join();
+    EXPECT_EQ(runs, 1);
+    std::thread(sleeps, false).join(); // with the same hub
+}
+
 TEST_F(interruption, ends_the_waits_of_all_fibers) {
     handle(0);
     auto reader = parked(reads());
