@@ -105,6 +105,9 @@ ssize_t peek_all(operation& op, void* buffer, std::size_t size, std::size_t targ
             op.done();
             return n;
         }
+        if (partial) {
+            op.did_part();
+        }
         if (const int end = op.wait(); end != 0) {
             return partial ? n : end;
         }
@@ -143,6 +146,7 @@ ssize_t receive_all(operation& op, iov_cursor& rest, msghdr message, int flags, 
             !rest.advance(static_cast<std::size_t>(n))) {
             return got;
         }
+        op.did_part();
     }
 }
 
@@ -177,6 +181,7 @@ ssize_t run_send(operation& op, std::size_t size, int flags, Attempt&& attempt) 
                 op.done();
                 return static_cast<ssize_t>(sent);
             }
+            op.did_part();
             if (n > 0 && kind_of(op.fd()) == fd_kind::stream) {
                 op.restart(); // AF_UNIX waits anew for each buffer: sock_alloc_send_pskb
             }
@@ -285,6 +290,7 @@ int recvmmsg(int fd, mmsghdr* messages, unsigned count, int flags, options& o) n
         if (n > 0) {
             got += static_cast<unsigned>(n);
             op.restart(); // each is a call of its own to the kernel
+            op.did_part();
         }
         const bool enough = got == count || (got > 0 && (flags & MSG_WAITFORONE) != 0);
         int end = 0;

@@ -85,11 +85,12 @@ int mark_closed(pollfd* fds, std::size_t count, waiter_array& waiters, int ready
 
 /// poll, select, epoll_wait and sleeps are never restarted. True: a handler has run already,
 /// between two parts of the wait.
-bool interrupted_always(wait_reason& why, options& o, const hub_core& hub) noexcept {
+bool interrupted(wait_reason& why, options& o, const hub_core& hub,
+                 interruption by_signals = interruption::always) noexcept {
     if (!o.as_program) {
         return false;
     }
-    why.by_signals = interruption::always;
+    why.by_signals = by_signals;
     why.since = o.begun = o.begun != 0 ? o.begun : hub.switches();
     return hub.is_interrupted(why);
 }
@@ -109,14 +110,16 @@ int sleep(time_point until, options& o) noexcept {
     o.waited = true;
     hub_core& hub = io->hub();
     wait_reason why{wait_kind::sleep, o.what != nullptr ? o.what : "sleep"};
-    if (interrupted_always(why, o, hub)) {
+    if (interrupted(why, o, hub)) {
         return -EINTR;
     }
     const wake end = hub.park(hub.prepare(), why, until);
     return end == wake::timeout ? 0 : hub_io::outcome(end, true);
 }
 
-int poll(pollfd* fds, nfds_t count, options& o) noexcept {
+namespace {
+
+int poll(pollfd* fds, nfds_t count, options& o, interruption by_signals) noexcept {
     int error = 0;
     hub_io* const io = this_hub(error);
     if (io == nullptr) {
@@ -147,7 +150,7 @@ int poll(pollfd* fds, nfds_t count, options& o) noexcept {
                     count == 1 ? fds[0].fd : -1};
     int end = 0;
     do {
-        end = interrupted_always(why, o, io->hub())
+        end = interrupted(why, o, io->hub(), by_signals)
                   ? -EINTR
                   : park_on(*io, fds, count, waiters, o.deadline, why);
         if (end == -ECANCELED) {
@@ -167,9 +170,15 @@ int poll(pollfd* fds, nfds_t count, options& o) noexcept {
     return ready;
 }
 
-int wait(int fd, short events, options& o) noexcept {
+} // namespace
+
+int poll(pollfd* fds, nfds_t count, options& o) noexcept {
+    return poll(fds, count, o, interruption::always);
+}
+
+int wait(int fd, short events, options& o, interruption by_signals) noexcept {
     pollfd p{fd, events, 0};
-    const int r = poll(&p, 1, o);
+    const int r = poll(&p, 1, o, by_signals);
     return r <= 0 ? r : p.revents;
 }
 

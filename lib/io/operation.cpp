@@ -46,6 +46,9 @@ int operation::begin_part() noexcept {
     if (nonblock_) {
         return -EAGAIN;
     }
+    if (part_done_ && options_.as_program) {
+        interrupted_always();
+    }
     options_.waited = true;
     parked_ = true;
     why_.since = options_.begun = options_.begun != 0 ? options_.begun : io_->hub().switches();

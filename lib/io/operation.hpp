@@ -34,7 +34,8 @@ public:
         : fd_(fd)
         , direction_(d)
         , why_{kind, o.what != nullptr ? o.what : name, fd}
-        , options_(o) {
+        , options_(o)
+        , part_done_(o.part_done) {
         io_ = this_hub(error_);
         if (o.as_program) {
             why_.by_signals = interruption::unless_restarted;
@@ -62,6 +63,13 @@ public:
     /// A part is done, and the kernel would give the next one the whole timeout of the program
     /// again.
     void restart() noexcept { begun_ = false; }
+
+    /// A part is done: from now on any handler ends the call, SA_RESTART or not, for the kernel
+    /// returns what it has then.
+    void did_part() noexcept {
+        part_done_ = true;
+        options_.begun = 0; // handlers that ran before it do not count
+    }
 
     /// Signals end it as they end epoll_wait.
     void interrupted_always() noexcept { why_.by_signals = interruption::always; }
@@ -197,6 +205,7 @@ private:
     std::uint32_t closings_ = 0; ///< of the entry, when the operation began
     bool parked_ = false;
     bool begun_ = false;
+    bool part_done_ = false;
     bool nonblock_ = false; ///< EAGAIN is the answer
     time_point limit_ = never;
 };

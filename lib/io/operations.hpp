@@ -2,6 +2,7 @@
 #pragma once
 
 #include "base/timer_queue.hpp"
+#include "hub/wait_reason.hpp"
 
 #include <cstddef>
 #include <cstdint>
@@ -45,6 +46,9 @@ struct options {
     /// The hub's switches() when the call first waited; 0: it has not. Signals count from then on.
     std::uint64_t begun = 0;
 
+    /// The call has done a part already, by an operation before this one.
+    bool part_done = false;
+
     /// Shown in dumps in place of the operation's own name; a literal.
     const char* what = nullptr;
 };
@@ -86,7 +90,7 @@ int shutdown(int fd, int how) noexcept;
 
 // --- waiting for readiness: the deadline passed is 0, as in poll(2) ------------------------------
 /// For one fd. `events` and the result are bits of poll(2); POLLNVAL for a bad or closed fd.
-int wait(int fd, short events, options& o) noexcept;
+int wait(int fd, short events, options& o, interruption by_signals = interruption::always) noexcept;
 int poll(pollfd* fds, nfds_t count, options& o) noexcept;
 /// Sets of any size: `nfds` may exceed FD_SETSIZE if the sets do. The remaining time is the
 /// caller's to compute.

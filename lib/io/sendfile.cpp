@@ -83,6 +83,9 @@ ssize_t send_directly(int out, int in, off_t* offset, std::size_t count, int fla
             op.done();
             return sent > 0 ? static_cast<ssize_t>(sent) : end;
         }
+        if (n > 0) {
+            op.did_part();
+        }
         if (end != 0) {
             const int error = end == hub_io::always_ready ? -EAGAIN : end;
             return sent > 0 ? static_cast<ssize_t>(sent) : error;
@@ -115,6 +118,8 @@ ssize_t send_copied(int out, int in, off_t& at, std::size_t count, int flags, op
         more = n > 0 && n == got;
         at += std::max<ssize_t>(n, 0);
         sent += static_cast<std::size_t>(std::max<ssize_t>(n, 0));
+        inner.part_done = true;
+        inner.begun = 0;
     }
     o.waited = inner.waited;
     return sent > 0 ? static_cast<ssize_t>(sent) : error;

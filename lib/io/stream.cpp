@@ -163,6 +163,7 @@ ssize_t write_file(int fd, const iovec* iov, int count, options& o) noexcept {
                 op.done();
                 return written;
             }
+            op.did_part();
         }
     }
 }

@@ -228,6 +228,7 @@ ssize_t write_terminal(int fd, const iovec* iov, int count, options& o) noexcept
             op.done();
             return written;
         }
+        op.did_part();
     }
 }
 

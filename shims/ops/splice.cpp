@@ -39,7 +39,8 @@ bool is_ready(int fd, short events) noexcept {
 int wait_for_both(int in, int out, io::options& o) noexcept {
     while (!is_ready(in, POLLIN) || !is_ready(out, POLLOUT)) {
         const int fd = is_ready(in, POLLIN) ? out : in;
-        const int woken = io::wait(fd, fd == in ? POLLIN : POLLOUT, o);
+        const int woken =
+            io::wait(fd, fd == in ? POLLIN : POLLOUT, o, interruption::unless_restarted);
         if (woken < 0) {
             return woken;
         }
@@ -131,7 +132,8 @@ ssize_t vmsplice(int fd, const struct iovec* parts, size_t count, unsigned int f
                     (mode & O_NONBLOCK) != 0) {
                     return n;
                 }
-                if (const int woken = io::wait(fd, events, o); woken < 0) {
+                if (const int woken = io::wait(fd, events, o, interruption::unless_restarted);
+                    woken < 0) {
                     return woken;
                 }
             }

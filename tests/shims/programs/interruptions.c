@@ -3,14 +3,17 @@
 // calls that wait for signals. What handlers are installed is shown as the program installed it.
 #include "report.h"
 
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <sys/epoll.h>
 #include <sys/select.h>
+#include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <sys/time.h>
+#include <sys/uio.h>
 #include <sys/wait.h>
 #include <threads.h>
 #include <unistd.h>
@@ -102,6 +105,57 @@ static void bytes(void) {
     close(both[0]);
     close(both[1]);
     to_wake = -1;
+}
+
+// What has done a part returns it, with SA_RESTART too.
+#define ENDS_WITH_A_PART(call, size)                                                               \
+    do {                                                                                           \
+        alarms();                                                                                  \
+        ssize_t n_ = (call);                                                                       \
+        no_alarms();                                                                               \
+        printf("%-60s a part: %d\n", #call, n_ > 0 && n_ < (ssize_t)(size));                       \
+    } while (0)
+
+static char much[4 << 20];
+
+static void parts(void) {
+    int ends[2], both[2];
+    CHECK(pipe(both) == 0);
+    ENDS_WITH_A_PART(write(both[1], much, sizeof much), sizeof much);
+    close(both[0]);
+    close(both[1]);
+
+    CHECK(socketpair(AF_UNIX, SOCK_STREAM, 0, ends) == 0);
+    ENDS_WITH_A_PART(send(ends[0], much, sizeof much, 0), sizeof much);
+    CHECK(write(ends[1], "abc", 3) == 3);
+    ENDS_WITH_A_PART(recv(ends[0], much, 100, MSG_WAITALL), 100);
+    close(ends[0]);
+    close(ends[1]);
+
+    FILE* file = tmpfile();
+    CHECK(file != NULL && ftruncate(fileno(file), sizeof much) == 0);
+    CHECK(socketpair(AF_UNIX, SOCK_STREAM, 0, ends) == 0);
+    ENDS_WITH_A_PART(sendfile(ends[0], fileno(file), NULL, sizeof much), sizeof much);
+    close(ends[0]);
+    close(ends[1]);
+    fclose(file);
+}
+
+static void between_pipes(void) {
+    int from[2], to[2];
+    char c[10];
+    CHECK(pipe(from) == 0 && pipe(to) == 0);
+    to_wake = from[1];
+    INTERRUPTED(tee(from[0], to[1], 10, 0));
+    CHECK(write(from[1], "x", 1) == 1 && read(from[0], c, 10) > 0);
+    INTERRUPTED(splice(from[0], NULL, to[1], NULL, 10, 0));
+    struct iovec piece = {c, 1};
+    INTERRUPTED(vmsplice(from[0], &piece, 1, 0));
+    to_wake = -1;
+    for (int i = 0; i < 2; ++i) {
+        close(from[i]);
+        close(to[i]);
+    }
 }
 
 static void children(void) {
@@ -269,6 +323,8 @@ int main(void) {
         printf("--- flags %x\n", (unsigned)flags[i]);
         install(flags[i]);
         bytes();
+        parts();
+        between_pipes();
         children();
         never_restarted();
     }
