@@ -57,6 +57,8 @@ For all of them:
   handler that interrupted the hub itself, calls go straight to libc.
 - **The child of a `vfork`**: calls that would touch the parent's tables go straight to libc.
 - **Children of a `fork`** have a hub of their own, with the forking fiber alone in it.
+- **Bad pointers**: where the kernel answers `EFAULT`, a call that looks at what it is given may end the
+  process with SIGSEGV.
 - Calls inside libc itself cannot be replaced: what `perror` or `getpass` read and write, and what
   `syscall()` or a statically linked program does.
 

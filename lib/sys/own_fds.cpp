@@ -72,6 +72,9 @@ int adopt(int fd) noexcept {
     if (moved < 0 && lowest.exchange(first_own, std::memory_order_relaxed) != first_own) {
         moved = move_up(fd, first_own);
     }
+    for (int from = first_own / 2; moved < 0 && errno == EINVAL && from >= 32; from /= 2) {
+        moved = move_up(fd, from); // fcntl(2): the number is beyond the limit
+    }
     if (moved < 0 && claim(fd)) {
         return fd;
     }

@@ -9,9 +9,11 @@
 #include <array>
 #include <atomic>
 #include <chrono>
+#include <cstdlib>
 #include <gtest/gtest.h>
 #include <set>
 #include <sys/eventfd.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
 #include <sys/wait.h>
@@ -74,6 +76,17 @@ TEST_F(epoll, says_whether_there_is_more) {
         EXPECT_TRUE(seen.insert(token).second) << token;
     }
     EXPECT_EQ(seen.size(), fds.size());
+}
+
+TEST(own_fds, leave_low_numbers_to_the_program_under_a_low_limit) {
+    const auto run = [] {
+        const rlimit low{256, 256};
+        const int first = ::setrlimit(RLIMIT_NOFILE, &low) == 0 ? ::dup(2) : -1;
+        ::close(first);
+        const epoll_reactor reactor;
+        std::exit(first >= 0 && ::dup(2) == first ? 0 : 1);
+    };
+    EXPECT_EXIT(run(), testing::ExitedWithCode(0), "");
 }
 
 TEST_F(epoll, reports_edges_once) {
