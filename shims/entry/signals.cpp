@@ -4,12 +4,15 @@
 // nothing of fibers that wait there, so it ends none of their calls with EINTR. The program sees
 // its own handlers only.
 //
-// In the child of a vfork these write to memory of the parent only when a function is installed.
+// The child of a vfork has the kernel's actions for itself and the tables in common with its
+// parent: it reads them, for what it inherited, and its own handlers are not wrapped.
 
 #include "shims/entry/shim.hpp"
 
 #include <cerrno>
 #include <csignal>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 namespace tendril::shim {
 
@@ -22,7 +25,8 @@ struct action {
 };
 constinit action actions[NSIG];
 
-/// siginterrupt's: what signal() installs does not restart calls.
+/// siginterrupt's: what signal() installs does not restart calls. As libc's own set of these, a
+/// vfork child and its parent have it in common.
 constinit std::atomic<bool> interrupts[NSIG] = {};
 
 /// It was raised by what the thread did, so the thread was not waiting.
@@ -39,11 +43,24 @@ bool is_fault(int number, const siginfo_t* info) noexcept {
     }
 }
 
+/// The thread's number as libc has it in memory, which forks and new threads set and vfork leaves,
+/// against the kernel's. A number kept in here would have to be asked for as the process starts, by
+/// programs that never need it. The clock's form is the kernel's (linux/posix-timers.h).
+bool in_vfork_child() noexcept {
+    const int saved = errno;
+    clockid_t clock = 0;
+    const bool is_child =
+        pthread_getcpuclockid(pthread_self(), &clock) == 0 && syscall(SYS_gettid) != ~(clock >> 3);
+    errno = saved;
+    return is_child;
+}
+
 void on_signal(int number, siginfo_t* info, void* context) {
     const auto handler = actions[number].handler.load(std::memory_order_relaxed);
     const int flags = actions[number].flags.load(std::memory_order_relaxed);
     // First, because the handler may leave by a jump.
-    if (const tendril_shim_hub* const hub = attached(); hub != nullptr && !is_fault(number, info)) {
+    if (const tendril_shim_hub* const hub = attached();
+        hub != nullptr && !is_fault(number, info) && !in_vfork_child()) {
         const int saved = errno;
         hub->signalled((flags & SA_RESTART) != 0);
         errno = saved;
@@ -86,7 +103,7 @@ int sigaction(int number, const struct sigaction* wanted, struct sigaction* befo
     struct sigaction kernels = {};
     if (wanted != nullptr) {
         kernels = *wanted;
-        if (is_function(kernels)) {
+        if (is_function(kernels) && !in_vfork_child()) {
             a.flags.store(kernels.sa_flags, std::memory_order_relaxed);
             a.handler.store(kernels.sa_sigaction, std::memory_order_relaxed);
             kernels.sa_sigaction = on_signal;
@@ -94,13 +111,17 @@ int sigaction(int number, const struct sigaction* wanted, struct sigaction* befo
         }
     }
     const int result = originals.sigaction(number, wanted != nullptr ? &kernels : nullptr, before);
-    if (result == 0 && before != nullptr) {
+    if (result != 0) {
+        return result;
+    }
+    if (before != nullptr) {
         const bool was_ours = before->sa_sigaction == on_signal;
         if (was_ours) {
             before->sa_sigaction = old_handler;
         }
         // SA_RESETHAND leaves the flags.
-        if (was_ours || (before->sa_flags & static_cast<int>(SA_RESETHAND)) != 0) {
+        if (was_ours || (before->sa_handler == SIG_DFL &&
+                         (before->sa_flags & static_cast<int>(SA_RESETHAND)) != 0)) {
             before->sa_flags = (before->sa_flags & ~SA_SIGINFO) | (old_flags & SA_SIGINFO);
         }
     }

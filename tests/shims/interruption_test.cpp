@@ -169,6 +169,22 @@ TEST_F(interruption, does_not_lose_what_came_before) {
     EXPECT_EQ(recv(ends_[0], c, 4, MSG_DONTWAIT), end == 0 ? 3 : 4);
 }
 
+TEST_F(interruption, of_a_vfork_child_is_of_no_concern) {
+    handle(0);
+    auto reader = parked(reads());
+    const pid_t child = vfork();
+    if (child == 0) {
+        raise(SIGUSR1);
+        _exit(0);
+    }
+    ASSERT_EQ(waitpid(child, nullptr, 0), child);
+    EXPECT_EQ(runs, 1);
+    wait_for_signals();
+    EXPECT_FALSE(reader.ready());
+    let_go();
+    EXPECT_EQ(reader.get(), 0);
+}
+
 TEST_F(interruption, of_another_thread_is_of_no_concern) {
     handle(0);
     auto reader = parked(reads());
