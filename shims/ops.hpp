@@ -61,7 +61,7 @@ static_assert(sizeof(long) == 8, "symbols.def takes read64 and read for the same
 
 typedef void* (*tendril_thread_start)(void*);
 
-enum { tendril_shim_abi = 3 };
+enum { tendril_shim_abi = 4 };
 
 /* One function pointer per line of symbols.def. */
 struct tendril_shim_ops {
@@ -109,6 +109,11 @@ struct tendril_shim_hub {
     /* A signal handler begins on the calling thread; async-signal-safe. Not 0: it has SA_RESTART.
      */
     void (*signalled)(int restarts);
+    /* Of SIGSEGV and SIGBUS, async-signal-safe. An action of the kernel's that is the library's
+       handler becomes the one that was there before. */
+    void (*show_earlier)(int number, struct sigaction* action);
+    /* They have their default action again: the library's handler, if there was one, returns. */
+    void (*watch_again)(int number);
 };
 
 /* The shim's side, filled by tendril_shim_attach_v1 whatever it returns (but EPROTO). */

@@ -161,6 +161,15 @@ void on_fault(int signal, siginfo_t* info, void* machine) {
     errno = saved_error;
 }
 
+void install(int signal) noexcept {
+    struct sigaction action {};
+    action.sa_sigaction = &on_fault;
+    action.sa_flags = SA_SIGINFO | SA_ONSTACK;
+    // Known before ours can run.
+    sys::real.sigaction(signal, nullptr, &earlier.of(signal));
+    sys::real.sigaction(signal, &action, nullptr);
+}
+
 /// The first call of backtrace() loads libgcc_s, which allocates and locks (backtrace(3)).
 void warm_up_backtrace() noexcept {
     void* frame = nullptr;
@@ -202,13 +211,20 @@ void install_overflow_handler(overflow_describer describe) noexcept {
         return;
     }
     warm_up_backtrace();
-    struct sigaction action {};
-    action.sa_sigaction = &on_fault;
-    action.sa_flags = SA_SIGINFO | SA_ONSTACK;
     for (const int signal : {SIGSEGV, SIGBUS}) {
-        // Known before ours can run.
-        sys::real.sigaction(signal, nullptr, &earlier.of(signal));
-        sys::real.sigaction(signal, &action, nullptr);
+        install(signal);
+    }
+}
+
+void show_earlier_handler(int signal, struct sigaction& action) noexcept {
+    if (action.sa_sigaction == &on_fault) {
+        action = earlier.of(signal);
+    }
+}
+
+void watch_for_overflow_again(int signal) noexcept {
+    if (describe_running.load(std::memory_order_acquire) != nullptr) {
+        install(signal);
     }
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
 
+#include <csignal>
 #include <cstdint>
 
 namespace tendril::detail {
@@ -22,6 +23,14 @@ using overflow_describer = running_fiber (*)() noexcept;
 /// SIGSEGV takes its default action. Acts once per process. Faults of other origin go to the
 /// handlers that were there before; one that the program installs later stays and replaces this.
 void install_overflow_handler(overflow_describer describe) noexcept;
+
+/// For who asks what handles SIGSEGV or SIGBUS: our handler becomes the one before it, what else
+/// there is stays. Async-signal-safe, as the next.
+void show_earlier_handler(int signal, struct sigaction& action) noexcept;
+
+/// The program has given the signal its default action back; if ours has been installed it comes
+/// above that, for until it finds an overflow it does the same.
+void watch_for_overflow_again(int signal) noexcept;
 
 /// Gives the calling thread a stack for signal handlers, unless it has one (sigaltstack(2));
 /// without it an overflow kills the process silently. False: no memory.

@@ -77,6 +77,11 @@ bool is_function(const struct sigaction& a) noexcept {
     return a.sa_handler != SIG_DFL && a.sa_handler != SIG_IGN;
 }
 
+/// What libtendril handles too, to tell of fibers that overflow their stacks.
+bool is_overflow(int number) noexcept {
+    return number == SIGSEGV || number == SIGBUS;
+}
+
 sighandler_t install(int number, sighandler_t handler, int flags, bool masks_itself) noexcept {
     struct sigaction wanted = {};
     struct sigaction before = {};
@@ -114,7 +119,11 @@ int sigaction(int number, const struct sigaction* wanted, struct sigaction* befo
     if (result != 0) {
         return result;
     }
+    const tendril_shim_hub* const hub = is_overflow(number) ? attached() : nullptr;
     if (before != nullptr) {
+        if (hub != nullptr) {
+            hub->show_earlier(number, before);
+        }
         const bool was_ours = before->sa_sigaction == on_signal;
         if (was_ours) {
             before->sa_sigaction = old_handler;
@@ -124,6 +133,9 @@ int sigaction(int number, const struct sigaction* wanted, struct sigaction* befo
                          (before->sa_flags & static_cast<int>(SA_RESETHAND)) != 0)) {
             before->sa_flags = (before->sa_flags & ~SA_SIGINFO) | (old_flags & SA_SIGINFO);
         }
+    }
+    if (hub != nullptr && wanted != nullptr && kernels.sa_handler == SIG_DFL && !in_vfork_child()) {
+        hub->watch_again(number);
     }
     return result;
 }

@@ -4,6 +4,7 @@
 
 #include "shims/ops/attach.hpp"
 
+#include "fiber/overflow.hpp"
 #include "hub/foreign_call.hpp"
 #include "hub/hub_core.hpp"
 #include "shims/ops/call.hpp"
@@ -70,12 +71,15 @@ constexpr tendril_shim_ops operations = {
 #include "shims/symbols.def"
 };
 
-constexpr tendril_shim_hub hub_side = {tendril_shim_abi,
-                                       sizeof operations,
-                                       &operations,
-                                       [] { return engage(); },
-                                       [](tendril_shim_numbers* out) { add_up(*out); },
-                                       [](int restarts) { signalled(restarts != 0); }};
+constexpr tendril_shim_hub hub_side = {
+    tendril_shim_abi,
+    sizeof operations,
+    &operations,
+    [] { return engage(); },
+    [](tendril_shim_numbers* out) { add_up(*out); },
+    [](int restarts) { signalled(restarts != 0); },
+    [](int number, struct sigaction* action) { show_earlier_handler(number, *action); },
+    [](int number) { watch_for_overflow_again(number); }};
 
 void take_originals() noexcept {
 #define TENDRIL_SYMBOL(name, family, kind, type, parameters, arguments, limits)                    \

@@ -10,6 +10,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <alloca.h>
 #include <atomic>
 #include <cerrno>
 #include <csignal>
@@ -254,6 +255,116 @@ TEST_F(interruption, of_sigwait_is_what_it_waits_for) {
     let_go();
     EXPECT_EQ(other.get(), 0);
     pthread_sigmask(SIG_UNBLOCK, &usr1, nullptr);
+}
+
+struct sigaction present_of(int number) {
+    struct sigaction present = {};
+    EXPECT_EQ(sigaction(number, nullptr, &present), 0);
+    return present;
+}
+
+void overflow() {
+    spawn([] {
+        volatile char* const frame = static_cast<char*>(alloca(std::size_t{1} << 20));
+        for (std::size_t i = std::size_t{1} << 20; i-- > 0;) {
+            frame[i] = 0;
+        }
+    }).join();
+}
+
+// The hub has handlers of its own for these, which it installs with the first fiber.
+class faults : public testing::TestWithParam<int> {
+protected:
+    void SetUp() override {
+        runs = 0;
+        spawn([] {}).join();
+    }
+    void TearDown() override { signal(GetParam(), SIG_DFL); }
+};
+
+TEST_P(faults, show_the_default_action) {
+    const struct sigaction present = present_of(GetParam());
+    EXPECT_EQ(present.sa_handler, SIG_DFL);
+    EXPECT_EQ(present.sa_flags & (SA_SIGINFO | SA_ONSTACK), 0);
+    EXPECT_EQ(signal(GetParam(), SIG_DFL), SIG_DFL);
+    EXPECT_EQ(signal(GetParam(), handler), SIG_DFL);
+    EXPECT_EQ(raise(GetParam()), 0);
+    EXPECT_EQ(runs, 1);
+    EXPECT_EQ(signal(GetParam(), SIG_IGN), handler);
+    EXPECT_EQ(raise(GetParam()), 0);
+    EXPECT_EQ(signal(GetParam(), SIG_DFL), SIG_IGN);
+    EXPECT_EQ(signal(GetParam(), SIG_DFL), SIG_DFL);
+}
+
+TEST_P(faults, show_a_vfork_child_the_default_action) {
+    const pid_t child = vfork(); // inherits
+    if (child == 0) {
+        _exit(present_of(GetParam()).sa_handler == SIG_DFL ? 0 : 1);
+    }
+    int status = -1;
+    ASSERT_EQ(waitpid(child, &status, 0), child);
+    EXPECT_EQ(status, 0);
+}
+
+TEST_P(faults, end_the_process_by_default) {
+    EXPECT_EXIT(raise(GetParam()), testing::KilledBySignal(GetParam()), "^$");
+    EXPECT_EXIT(
+        {
+            signal(GetParam(), handler);
+            signal(GetParam(), SIG_DFL);
+            raise(GetParam());
+        },
+        testing::KilledBySignal(GetParam()), "^$");
+}
+
+INSTANTIATE_TEST_SUITE_P(both, faults, testing::Values(SIGSEGV, SIGBUS),
+                         [](const auto& which) { return which.param == SIGSEGV ? "segv" : "bus"; });
+
+TEST(overflows, are_told_of_when_the_program_gave_the_signal_back) {
+    EXPECT_EXIT(
+        {
+            spawn([] {}).join();
+            const auto before = signal(SIGSEGV, handler);
+            signal(SIGSEGV, before);
+            overflow();
+        },
+        testing::KilledBySignal(SIGSEGV), "overflowed its");
+}
+
+TEST(overflows, go_to_a_handler_of_the_program) {
+    EXPECT_EXIT(
+        {
+            spawn([] {}).join();
+            struct sigaction action = {};
+            action.sa_handler = [](int) { _exit(7); };
+            action.sa_flags = SA_ONSTACK;
+            sigaction(SIGSEGV, &action, nullptr);
+            overflow();
+        },
+        testing::ExitedWithCode(7), "^$");
+}
+
+// As the first fiber is spawned in a process that has one: it stays in force, and what is asked is
+// about it.
+TEST(overflows, keep_an_earlier_handler) {
+    EXPECT_EXIT(
+        {
+            struct sigaction action = {};
+            action.sa_handler = handler;
+            action.sa_flags = static_cast<int>(SA_RESETHAND | SA_ONSTACK);
+            runs = 0;
+            sigaction(SIGSEGV, &action, nullptr);
+            spawn([] {}).join();
+            const struct sigaction present = present_of(SIGSEGV);
+            if (present.sa_handler != action.sa_handler ||
+                (present.sa_flags & action.sa_flags) != action.sa_flags ||
+                (present.sa_flags & SA_SIGINFO) != 0) {
+                _exit(9);
+            }
+            raise(SIGSEGV);
+            _exit(runs == 1 && present_of(SIGSEGV).sa_handler == SIG_DFL ? 8 : 10);
+        },
+        testing::ExitedWithCode(8), "^$");
 }
 
 } // namespace
