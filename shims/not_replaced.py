@@ -23,6 +23,7 @@ NOT_REPLACED = {
          "`_res`, which is the thread's, hold for the questions of its fibers."),
         ("`fork` `vfork` `daemon` `execve`", "Handlers of pthread_atfork see to the hub, which `daemon` calls too; its "
          "fds close with exec. The child of a vfork is known by its process id."),
+        ("`__fdelt_chk`", "What FD_SET and FD_ISSET call with _FORTIFY_SOURCE: it compares a number with FD_SETSIZE."),
         ("`getifaddrs` `if_nameindex`", "The kernel answers them at once."),
         ("`getentropy` `arc4random`", "As getrandom, they wait in the first seconds after boot only."),
     ],
@@ -50,6 +51,9 @@ NOT_REPLACED = {
         ("`dlerror`", "It is the thread's, but nobody waits between `dlopen` and it."),
         ("`setjmp` `longjmp` `makecontext` `swapcontext`", "Within one fiber they are as ever; from one into another, "
          "undefined, as between threads."),
+        ("`__longjmp_chk`", "longjmp with _FORTIFY_SOURCE. It ends the program if it would go to a lower address than "
+         "the stack pointer's, unless it is on the alternate signal stack: jumps within a fiber, and from "
+         "handlers into it, pass."),
     ],
     SEQUENTIAL: [
         ("`getpass` `rcmd` `rexec` `wordexp`", "They wait for people, other hosts and a shell."),
@@ -62,6 +66,15 @@ NOT_REPLACED = {
          "system calls without libc too; an eventfd that they notify parks."),
         ("`__res_context_query` `__res_context_search` `__res_context_send`",
          "libc's own modules call these, with structures that change from release to release (GLIBC_PRIVATE)."),
+        ("`io_uring_enter(2)`", "libc has no function for it; see `syscall`."),
+        ("`dlsym(handle, …)`", "With the handle of libc or another library it finds libc's function, which blocks the "
+         "thread; with RTLD_DEFAULT and the program's handle the shim's, as from the program with RTLD_NEXT."),
+        ("`dlopen(…, RTLD_DEEPBIND)`", "A library that is loaded so looks for libc's names in itself and its own "
+         "dependencies first, among which is libc. `tendril audit` reports who asks for that."),
+        ("Libraries that were linked with `-Bsymbolic`", "Their calls of functions that they define themselves, under "
+         "libc's names, stay inside; calls of libc are as any other's. `tendril audit` reports them."),
+        ("Prelinked libraries", "glibc 2.36 knows no prelink any more and binds them as all others; older loaders do so "
+         "when the libraries are not those that prelink saw, as with the shim."),
         ("`kevent`", "Linux has none."),
     ],
 }
