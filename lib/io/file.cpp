@@ -10,6 +10,7 @@
 #include <memory>
 #include <string>
 #include <sys/file.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
 #include <unistd.h>
@@ -92,6 +93,24 @@ bool is_in_memory(int fd) noexcept {
     default:
         return false;
     }
+}
+
+bool is_at_size_limit(int fd, std::optional<off_t> offset) noexcept {
+    struct rlimit limit {};
+    if (::getrlimit(RLIMIT_FSIZE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) {
+        return false;
+    }
+    off_t next = 0;
+    struct stat status {};
+    if (!offset.has_value()) {
+        next = ::lseek(fd, 0, SEEK_CUR);
+    } else if ((sys::real.fcntl(fd, F_GETFL) & O_APPEND) != 0 &&
+               sys::real.fstat(fd, &status) == 0) {
+        next = status.st_size; // pwrite(2), "BUGS": it appends all the same
+    } else {
+        next = *offset;
+    }
+    return next >= 0 && static_cast<rlim_t>(next) >= limit.rlim_cur;
 }
 
 int openat(int folder, const char* path, int flags, mode_t mode, options& o) noexcept {

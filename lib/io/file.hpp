@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <memory>
 #include <new>
+#include <optional>
 
 namespace tendril::detail::io {
 
@@ -16,6 +17,10 @@ bool is_on_disk(int fd) noexcept;
 
 /// A file of /proc and the like, which no disk stands behind.
 bool is_in_memory(int fd) noexcept;
+
+/// The next byte that is written would be the first past RLIMIT_FSIZE, which raises SIGXFSZ.
+/// `offset`: where the last transfer that gave one ended; else the fd's position counts.
+bool is_at_size_limit(int fd, std::optional<off_t> offset = std::nullopt) noexcept;
 
 /// A call that takes as long as a disk does, on a worker thread, unless nothing else would run here
 /// meanwhile. Nothing ends the wait, for the call uses the caller's memory.

@@ -143,7 +143,8 @@ ssize_t write_file(int fd, const iovec* iov, int count, options& o) noexcept {
     for (;;) {
         ssize_t n = op.attempt([&] { return try_write(fd, rest); });
         int end = n == needs_disk ? hub_io::always_ready : n == -EAGAIN ? op.wait() : 0;
-        if (end == hub_io::always_ready) {
+        const bool as_it_is = end == hub_io::always_ready;
+        if (as_it_is) {
             n = on_disk(op.io().hub(), op.why(), o,
                         [fd, parts = rest.data(), number = static_cast<int>(rest.count())] {
                             return result_of(sys::real.writev(fd, parts, number));
@@ -159,7 +160,8 @@ ssize_t write_file(int fd, const iovec* iov, int count, options& o) noexcept {
         if (n >= 0) {
             written += n;
             const auto size = static_cast<std::size_t>(n);
-            if (n == 0 || size == rest.left() || !rest.advance(size)) {
+            if (n == 0 || as_it_is || size == rest.left() || !rest.advance(size) ||
+                (is_on_disk(fd) && is_at_size_limit(fd))) {
                 op.done();
                 return written;
             }
@@ -185,23 +187,30 @@ ssize_t positioned(int fd, const wait_reason& why, const iovec* iov, int count, 
     if ((flags & RWF_NOWAIT) != 0 || bad_count(count)) {
         return call(iov, count, offset, 0);
     }
+    bool as_it_is = false; // the kernel's answer to the call that was made
     const auto patiently = [&](const iovec* parts, int number, off_t at) {
         const ssize_t n = call(parts, number, at, RWF_NOWAIT);
         if (n != -EAGAIN && !refuses_nowait(n)) {
             return n;
         }
+        as_it_is = true;
         return is_in_memory(fd)
                    ? call(parts, number, at, 0)
                    : on_disk(io->hub(), why, o, [=] { return call(parts, number, at, 0); });
     };
     iov_cursor rest(iov, static_cast<std::size_t>(count));
     const ssize_t n = patiently(iov, count, offset);
-    if (n <= 0 || static_cast<std::size_t>(n) == rest.left() ||
+    if (n <= 0 || as_it_is || static_cast<std::size_t>(n) == rest.left() ||
         !rest.advance(static_cast<std::size_t>(n))) {
         return n;
     }
     // Its end, or only the first pages were in memory.
-    const off_t next = offset == current_position ? offset : offset + n;
+    const bool moves = offset == current_position;
+    const off_t next = moves ? offset : offset + n;
+    if (why.kind == wait_kind::write &&
+        is_at_size_limit(fd, moves ? std::nullopt : std::optional(next))) {
+        return n;
+    }
     return n + std::max<ssize_t>(patiently(rest.data(), static_cast<int>(rest.count()), next), 0);
 }
 

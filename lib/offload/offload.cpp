@@ -2,13 +2,41 @@
 #include "offload/offload.hpp"
 
 #include "offload/worker_pool.hpp"
+#include "sys/calls.hpp"
+
+#include <csignal>
+#include <pthread.h>
 
 namespace tendril::detail {
 
 void offload_job::work() noexcept {
     run();
+    take_signals();
     if (waiter_.fiber != nullptr) {
         hub_core::wake_up(waiter_, wake::ready);
+    }
+}
+
+/// Those that the kernel sends to the thread that makes a call (write(2)), where they are blocked.
+void offload_job::take_signals() noexcept {
+    sigset_t of_writes;
+    sigemptyset(&of_writes);
+    sigaddset(&of_writes, SIGXFSZ);
+    sigaddset(&of_writes, SIGPIPE);
+    constexpr timespec at_once{};
+    for (int signal = 0; signal >= 0;) {
+        signal = sys::real.sigtimedwait(&of_writes, nullptr, &at_once);
+        exceeded_limit_ = exceeded_limit_ || signal == SIGXFSZ;
+        broke_pipe_ = broke_pipe_ || signal == SIGPIPE;
+    }
+}
+
+void offload_job::raise_signals() const noexcept {
+    if (exceeded_limit_) {
+        pthread_kill(pthread_self(), SIGXFSZ);
+    }
+    if (broke_pipe_) {
+        pthread_kill(pthread_self(), SIGPIPE);
     }
 }
 
@@ -28,7 +56,9 @@ wake offload(const std::shared_ptr<offload_job>& job, const wait_reason& why, ti
         return wake::ready;
     }
     const wake end = hub.park(t, why, deadline);
-    if (end != wake::ready) {
+    if (end == wake::ready) {
+        job->raise_signals();
+    } else {
         pool.withdraw(*job);
     }
     return end;

@@ -23,15 +23,20 @@ private:
     friend wake offload(const std::shared_ptr<offload_job>& job, const wait_reason& why,
                         time_point deadline, offload_to where);
     void work() noexcept final;
+    void take_signals() noexcept;
+    void raise_signals() const noexcept;
     void refuse() noexcept final {} // these pools are never closed
 
     ticket waiter_;
+    bool exceeded_limit_ = false; ///< SIGXFSZ
+    bool broke_pipe_ = false;     ///< SIGPIPE
 };
 
 /// Runs the job on a worker thread and parks the calling fiber until it is done. wake::ready: it
 /// ran, and all that it wrote is visible; else the wait ended first. Then the job is running; one
 /// that had not begun never will, and if the wait was over before it began, nothing was done.
-/// When no thread can be had at all, the job runs right here and blocks the hub.
+/// When no thread can be had at all, the job runs right here and blocks the hub. A SIGXFSZ or
+/// SIGPIPE that the kernel sent to the worker for it is raised on this thread before this returns.
 wake offload(const std::shared_ptr<offload_job>& job, const wait_reason& why,
              time_point deadline = never, offload_to where = offload_to::shared_threads);
 

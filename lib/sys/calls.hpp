@@ -35,6 +35,7 @@ namespace tendril::sys {
     X(epoll_create1) X(epoll_ctl) X(epoll_wait) X(epoll_pwait2)                                     \
     X(clock_nanosleep) X(getaddrinfo) X(freeaddrinfo) X(getnameinfo)                                \
     X(gethostbyname2_r) X(gethostbyaddr_r) X(wait4) X(waitid) X(posix_spawn) X(sigaction)         \
+    X(sigtimedwait)                                                                                 \
     X(fstat) X(openat) X(fsync) X(fdatasync) X(syncfs) X(sync) X(flock)                                      \
     X(ftrylockfile) X(funlockfile) X(fread_unlocked) X(fwrite_unlocked) X(fflush_unlocked)          \
     X(__overflow) X(setvbuf) X(fclose)

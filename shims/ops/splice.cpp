@@ -8,6 +8,7 @@
 #include "shims/ops/operations.hpp"
 
 #include <algorithm>
+#include <optional>
 #include <sys/stat.h>
 
 namespace tendril::detail::shim::ops {
@@ -17,6 +18,11 @@ namespace {
 /// What a socket with room takes without a wait, be it ever so little: the kernel looks for room
 /// before each page.
 constexpr std::size_t page = 4096;
+
+std::optional<off_t> next_offset(const off64_t* offset) noexcept {
+    return offset != nullptr ? std::optional<off_t>(*offset) : std::nullopt;
+}
+
 /// One piece of a copy, which cannot be ended.
 constexpr std::size_t piece = std::size_t{16} << 20;
 
@@ -155,7 +161,8 @@ ssize_t copy_file_range(int in, off64_t* in_offset, int out, off64_t* out_offset
                             libc.copy_file_range(in, in_offset, out, out_offset, size, flags));
                     });
                 copied += n > 0 ? static_cast<std::size_t>(n) : 0;
-                if (n < static_cast<ssize_t>(size) || copied == count) {
+                if (n < static_cast<ssize_t>(size) || copied == count ||
+                    io::is_at_size_limit(out, next_offset(out_offset))) {
                     return copied > 0 ? static_cast<ssize_t>(copied) : n;
                 }
             }

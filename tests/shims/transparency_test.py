@@ -27,6 +27,7 @@ PROGRAMS = {
     "files.c": {},
     "interruptions.c": {"read": 2, "recv": 2, "waitpid": 1, "poll": 2, "epoll_wait": 1, "nanosleep": 1,
                         "pause": 1, "sigsuspend": 1, "sigwaitinfo": 1, "sigtimedwait": 1},
+    "limits.c": {"fallocate": 1, "splice": 1},
     "queues.c": {"splice": 2, "tee": 1, "copy_file_range": 1, "mq_receive": 1, "mq_timedreceive": 1,
                  "mq_send": 1, "mq_timedsend": 1, "msgrcv": 1, "semop": 1, "semtimedop": 1, "fallocate": 1,
                  "posix_fallocate": 1, "sync_file_range": 1, "msync": 1, "aio_suspend": 1, "tcsendbreak": 1,
@@ -46,7 +47,7 @@ PROGRAMS = {
 }
 
 # These go through all that calls may do when they wait; how they are called matters elsewhere.
-LONG = ("epolls.c", "flags.c", "interruptions.c", "queues.c", "sending.c", "services.c", "storm.c",
+LONG = ("epolls.c", "flags.c", "interruptions.c", "limits.c", "queues.c", "sending.c", "services.c", "storm.c",
         "terminals.c", "timeouts.c")
 SHORT = [source for source in PROGRAMS if source not in LONG]
 
