@@ -16,6 +16,7 @@
 #include <pthread.h>
 #include <pwd.h>
 #include <resolv.h>
+#include <sched.h>
 #include <shadow.h>
 #include <signal.h>
 #include <spawn.h>

@@ -251,6 +251,7 @@ TENDRIL_EXPORT int dup2(int from, int to); ///< libc's
 TENDRIL_EXPORT int dup3(int from, int to, int flags); ///< libc's
 TENDRIL_EXPORT int close_range(unsigned int first, unsigned int last, int flags); ///< libc's
 TENDRIL_EXPORT void closefrom(int first); ///< libc's
+TENDRIL_EXPORT int unshare(int flags); ///< libc's
 TENDRIL_EXPORT int dup(int fd); ///< libc's
 TENDRIL_EXPORT int fstat(int fd, struct stat* status); ///< libc's
 TENDRIL_EXPORT int socket(int domain, int type, int protocol); ///< libc's

@@ -4,10 +4,45 @@
 #include "offload/worker_pool.hpp"
 #include "sys/calls.hpp"
 
+#include <atomic>
 #include <csignal>
 #include <pthread.h>
+#include <sys/stat.h>
 
 namespace tendril::detail {
+
+namespace {
+
+constinit std::atomic<bool> tables_differ{false};
+/// Its table is the one that the process began with, which all workers have.
+thread_local constinit bool has_first_table [[gnu::tls_model("initial-exec")]] = false;
+
+/// As /proc has it: a folder for each thread, beside its own two links.
+bool is_only_thread() noexcept {
+    struct stat threads {};
+    return ::stat("/proc/self/task", &threads) == 0 && threads.st_nlink == 3;
+}
+
+[[gnu::constructor]] void hear_of_forks() {
+    pthread_atfork(nullptr, nullptr, [] { tables_differ.store(false, std::memory_order_relaxed); });
+}
+
+} // namespace
+
+void fds_unshared() noexcept {
+    if (!is_only_thread()) {
+        has_first_table = false;
+        tables_differ.store(true, std::memory_order_relaxed);
+    }
+}
+
+/// Relaxed: a thread that was made by one with another table sees what that one wrote.
+bool shares_fds_with_workers() noexcept {
+    if (!tables_differ.load(std::memory_order_relaxed)) {
+        has_first_table = true;
+    }
+    return has_first_table;
+}
 
 void offload_job::work() noexcept {
     run();
@@ -50,7 +85,7 @@ wake offload(const std::shared_ptr<offload_job>& job, const wait_reason& why, ti
         return hub.park(t, why, deadline); // returns at once
     }
     job->waiter_ = t;
-    if (pool.post(job) != 0) {
+    if (!shares_fds_with_workers() || pool.post(job) != 0) {
         hub_core::withdraw(t);
         job->run();
         return wake::ready;
@@ -65,7 +100,7 @@ wake offload(const std::shared_ptr<offload_job>& job, const wait_reason& why, ti
 }
 
 bool offload_patiently(const std::shared_ptr<offload_job>& job) {
-    return worker_pool::patient().post(job) == 0;
+    return shares_fds_with_workers() && worker_pool::patient().post(job) == 0;
 }
 
 } // namespace tendril::detail

@@ -14,6 +14,12 @@ namespace tendril::detail {
 /// Jobs that end share a few threads; one that may block for ever needs one of its own.
 enum class offload_to : unsigned char { shared_threads, own_thread };
 
+/// The calling thread has a table of fds of its own from now on (unshare(2), close_range(2)): what
+/// it would offload runs on itself, for on a worker the numbers mean other files. Threads that
+/// never asked shares_fds_with_workers() before may have been made by it, and count as it does.
+void fds_unshared() noexcept;
+bool shares_fds_with_workers() noexcept;
+
 /// A job of this library's, for which a fiber waits in the hub.
 class offload_job : public pool_job {
 public:
@@ -35,14 +41,16 @@ private:
 /// Runs the job on a worker thread and parks the calling fiber until it is done. wake::ready: it
 /// ran, and all that it wrote is visible; else the wait ended first. Then the job is running; one
 /// that had not begun never will, and if the wait was over before it began, nothing was done.
-/// When no thread can be had at all, the job runs right here and blocks the hub. A SIGXFSZ or
+/// When no thread can be had at all, or none that has this one's fds, the job runs right here and
+/// blocks the hub. A SIGXFSZ or
 /// SIGPIPE that the kernel sent to the worker for it is raised on this thread before this returns.
 wake offload(const std::shared_ptr<offload_job>& job, const wait_reason& why,
              time_point deadline = never, offload_to where = offload_to::shared_threads);
 
 /// Starts a job that may block for as long as it likes: on a thread outside of the pool that
 /// offload() shares, so it delays nobody. It reports its end itself. How many there can be at once
-/// is for the caller to bound. False: no thread can be had, and the job was not taken.
+/// is for the caller to bound. False: no thread can be had, or none that has this one's fds, and
+/// the job was not taken.
 bool offload_patiently(const std::shared_ptr<offload_job>& job);
 
 /// `work(state)` on a worker thread; returns how the wait ended, and the state.

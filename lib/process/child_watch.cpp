@@ -122,6 +122,11 @@ void leave(watch& joined, watcher& w) noexcept {
 
 int wait_for_change(hub_core& hub, const selection& of, const wait_reason& why,
                     time_point deadline) noexcept {
+    if (!shares_fds_with_workers()) { // it may be asked for by an fd
+        siginfo_t ignored;
+        sys::real.waitid(of.type, of.id, &ignored, of.options | WNOWAIT);
+        return 0;
+    }
     watcher w;
     w.who = hub.prepare();
     std::shared_ptr<watch> joined;

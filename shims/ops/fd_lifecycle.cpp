@@ -3,6 +3,7 @@
 // Nothing here waits. lib/io has to know which fds come and go; in the child of a vfork, whose
 // memory is the parent's, it finds that out by itself and leaves its tables alone.
 
+#include "io/fd_table.hpp"
 #include "io/file.hpp"
 #include "shims/ops/call.hpp"
 #include "shims/ops/operations.hpp"
@@ -12,6 +13,7 @@
 #include <cstdarg>
 #include <fcntl.h>
 #include <linux/close_range.h>
+#include <sched.h>
 #include <sys/ioctl.h>
 
 namespace tendril::detail::shim::ops {
@@ -87,6 +89,13 @@ bool closes(int flags) noexcept {
     return (static_cast<unsigned>(flags) & CLOSE_RANGE_CLOEXEC) == 0;
 }
 
+void note_own_table() noexcept {
+    if (io::fd_table::ours()) { // else a child has it, on this memory
+        const errno_kept keep;
+        fds_unshared();
+    }
+}
+
 /// Closes what is the program's in the range, and leaves the hubs their own.
 int close_between(unsigned first, unsigned last, int flags) noexcept {
     int result = 0;
@@ -96,6 +105,9 @@ int close_between(unsigned first, unsigned last, int flags) noexcept {
         if (!skips || static_cast<unsigned>(own) != begin) {
             const unsigned end = skips ? static_cast<unsigned>(own) - 1 : last;
             result = negative(libc.close_range(begin, end, flags));
+            if (result == 0 && (static_cast<unsigned>(flags) & CLOSE_RANGE_UNSHARE) != 0) {
+                note_own_table();
+            }
         }
         if (!skips || result != 0 || static_cast<unsigned>(own) == last) {
             return result;
@@ -176,6 +188,19 @@ void closefrom(int first) noexcept {
             tell_other_hubs(begin, ~0U);
             return close_between(begin, ~0U, 0);
         });
+}
+
+int unshare(int flags) noexcept {
+    const auto original = [&] {
+        const int result = libc.unshare(flags);
+        if (result == 0 && (flags & CLONE_FILES) != 0) {
+            note_own_table();
+        }
+        return result;
+    };
+    return call(
+        tendril_shim_index_unshare, [&](hub_core&, io::options&) { return negative(original()); },
+        original);
 }
 
 int dup(int fd) noexcept {

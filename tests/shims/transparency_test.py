@@ -37,6 +37,7 @@ PROGRAMS = {
     "signals.c": {},
     "storm.c": {"read": 1, "readv": 1, "write": 1, "writev": 1, "poll": 1},
     "urgent.c": {"poll": 1},
+    "tables.c": {"fsync": 1},
     "timeouts.c": {"read": 5, "readv": 5, "preadv2": 5, "recv": 40, "recvfrom": 5, "recvmsg": 5,
                    "recvmmsg": 8, "accept": 2, "accept4": 2, "connect": 4},
     "sending.c": {"write": 3, "writev": 2, "send": 5, "sendto": 2, "sendmsg": 2, "sendmmsg": 4},
@@ -48,7 +49,7 @@ PROGRAMS = {
 
 # These go through all that calls may do when they wait; how they are called matters elsewhere.
 LONG = ("epolls.c", "flags.c", "interruptions.c", "limits.c", "queues.c", "sending.c", "services.c", "storm.c",
-        "terminals.c", "timeouts.c")
+        "tables.c", "terminals.c", "timeouts.c")
 SHORT = [source for source in PROGRAMS if source not in LONG]
 
 
