@@ -42,8 +42,8 @@ private:
 /// ran, and all that it wrote is visible; else the wait ended first. Then the job is running; one
 /// that had not begun never will, and if the wait was over before it began, nothing was done.
 /// When no thread can be had at all, or none that has this one's fds, the job runs right here and
-/// blocks the hub. A SIGXFSZ or
-/// SIGPIPE that the kernel sent to the worker for it is raised on this thread before this returns.
+/// blocks the hub. A SIGXFSZ or SIGPIPE that the kernel sent to the worker for it is raised on this
+/// thread before this returns.
 wake offload(const std::shared_ptr<offload_job>& job, const wait_reason& why,
              time_point deadline = never, offload_to where = offload_to::shared_threads);
 
