@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-// After glibc's libio/fileops.c, iogetline.c and iogetdelim.c.
+// Leaves FILEs as the input functions of glibc 2.36 leave them (struct_FILE.h).
 #include "stdio/stream.hpp"
 #include "sys/calls.hpp"
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-// After glibc's libio/wfileops.c and iofgetws.c.
+// Leaves FILEs as the wide functions of glibc 2.36 leave them (struct_FILE.h).
 #include "stdio/wide.hpp"
 
 #include "sys/calls.hpp"

@@ -235,7 +235,7 @@ inline void thread_ends_with_parked_fibers() {
             io::read(fd, &c, 1);
         });
         tendril::spawn([] { this_fiber::sleep_for(1h); }).detach();
-        this_fiber::sleep_for(100us);
+        this_fiber::yield();
     });
     parked->join();
     try {
