@@ -86,9 +86,18 @@ inline sockaddr_in local_address(int fd) {
 inline owned_fd tcp_listener(int backlog = 128, int flags = 0) {
     owned_fd fd(check(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | flags, 0), "socket"));
     const sockaddr_in address = loopback();
+    const int on = 1; // ports may be scarce: those of ended connections count as used for a minute
+    check(::setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on), "SO_REUSEADDR");
     check(::bind(fd, as_sockaddr(address), sizeof address), "bind");
     check(::listen(fd, backlog), "listen");
     return fd;
+}
+
+/// Closing resets the connection, which then leaves no port in TIME_WAIT: for tests that make
+/// thousands.
+inline void reset_when_closed(int fd) {
+    const linger at_once{1, 0};
+    check(::setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once), "SO_LINGER");
 }
 
 inline owned_fd tcp_client(int listener) {

@@ -234,6 +234,7 @@ TEST_P(EachIoWait, OfOneWhoAccepts) {
             for (int n = 0; n < count; ++n) {
                 yield();
                 clients.push_back(net::tcp_stream::connect(listener.local()));
+                reset_when_closed(clients.back().native_handle());
             }
         });
         std::vector<net::tcp_stream> accepted;
@@ -264,6 +265,7 @@ TEST_P(EachIoWait, OfOneWhoAcceptsFromABlockingListener) {
         fiber<void> connects = spawn([&] {
             yield();
             client.reset(check(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), "socket"));
+            reset_when_closed(client);
             io::connect(client, as_sockaddr(to), sizeof to);
         });
         owned_fd accepted;
