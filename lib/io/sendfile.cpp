@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 // sendfile(2) has no MSG_DONTWAIT. Where O_NONBLOCK is set on the receiving end the kernel copies;
 // elsewhere we do, because the flag is not ours to set.
+#include "io/file.hpp"
 #include "io/operation.hpp"
 #include "sys/calls.hpp"
 
@@ -106,7 +107,7 @@ ssize_t send_copied(int out, int in, off_t& at, std::size_t count, int flags, op
     ssize_t error = 0;
     for (bool more = true; more && sent < count;) {
         const iovec piece{buffer.get(), std::min(room, count - sent)};
-        const ssize_t got = result_of(sys::real.preadv2(in, &piece, 1, at, 0));
+        const ssize_t got = preadv2(in, &piece, 1, at, 0, inner);
         ssize_t n = got == -EISDIR ? -EINVAL : got; // as sendfile has it
         if (got > 0) {
             const auto size = static_cast<std::size_t>(got);
@@ -125,6 +126,16 @@ ssize_t send_copied(int out, int in, off_t& at, std::size_t count, int flags, op
     return sent > 0 ? static_cast<ssize_t>(sent) : error;
 }
 
+/// `out` is a file, or nothing that could be written to.
+ssize_t to_file(int out, int in, off_t* offset, std::size_t count, int flags, options& o) noexcept {
+    const auto call = [=] { return attempt(out, in, offset, count, flags); };
+    int error = 0;
+    hub_io* const io = count > 0 && is_on_disk(out) ? this_hub(error) : nullptr;
+    return io != nullptr ? on_disk(io->hub(), {wait_kind::write, "sendfile", out}, o, call)
+           : error != 0  ? -error
+                         : call();
+}
+
 /// Whether a call that writes to this fd could wait for room.
 bool may_wait(const struct stat& out) noexcept {
     return S_ISSOCK(out.st_mode) || S_ISFIFO(out.st_mode) || S_ISCHR(out.st_mode);
@@ -141,7 +152,7 @@ ssize_t sendfile(int out, int in, off_t* offset, std::size_t count, int flags,
     // Bad fds, and what has no position, are the kernel's business.
     if (count == 0 || out_flags < 0 || position < 0 || sys::real.fstat(out, &status) != 0 ||
         !may_wait(status)) {
-        return attempt(out, in, offset, count, flags);
+        return to_file(out, in, offset, count, flags, o);
     }
     if ((out_flags & O_NONBLOCK) != 0) {
         return send_directly(out, in, offset, count, flags, o);

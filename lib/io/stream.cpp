@@ -44,8 +44,33 @@ fd_kind without_nowait(int fd) noexcept {
 /// What an attempt gives for a file whose call may take as long as its disk.
 constexpr ssize_t needs_disk = -EXFULL;
 
+constexpr std::size_t most_at_once = 0x7ffff000; // read(2), "NOTES"
+
+/// A file's bytes that are copied here: for more, some 0.2 ms, other fibers would wait too long.
+constexpr std::size_t most_in_hub = std::size_t{1} << 20;
+
+bool is_much(int fd, std::size_t size) noexcept {
+    return size > most_in_hub && is_on_disk(fd);
+}
+
+/// What of a read is tried here: all of it, or how much begins; that may be all there is.
+/// @returns null for none: it needs_disk.
+const iovec* part_to_try(int fd, const iovec* iov, int count, iovec& beginning) noexcept {
+    const std::size_t size = total_size(iov, static_cast<std::size_t>(count));
+    if (!is_much(fd, size)) {
+        return iov;
+    }
+    beginning = {iov->iov_base, most_in_hub};
+    return count == 1 && size <= most_at_once ? &beginning : nullptr;
+}
+
 /// One attempt that does not block, -EAGAIN, or needs_disk.
 ssize_t try_read(int fd, const iovec* iov, int count) noexcept {
+    iovec beginning;
+    iov = part_to_try(fd, iov, count, beginning);
+    if (iov == nullptr) {
+        return needs_disk;
+    }
     fd_kind kind = kind_of(fd);
     if (kind != fd_kind::polled && kind != fd_kind::disk) {
         const ssize_t n =
@@ -62,6 +87,9 @@ ssize_t try_read(int fd, const iovec* iov, int count) noexcept {
 }
 
 ssize_t try_write(int fd, const iov_cursor& rest) noexcept {
+    if (is_much(fd, rest.left())) {
+        return needs_disk;
+    }
     fd_kind kind = kind_of(fd);
     if (kind != fd_kind::polled && kind != fd_kind::disk) {
         const ssize_t n = result_of(sys::real.pwritev2(
@@ -102,10 +130,12 @@ ssize_t read_file(int fd, const iovec* iov, int count, options& o) noexcept {
             return result_of(sys::real.readv(fd, parts, static_cast<int>(number)));
         });
     };
+    bool as_it_is = false; // the kernel's answer to the call that was made
     ssize_t n = try_read(fd, iov, count);
     while (n == -EAGAIN || n == needs_disk) {
         const int end = n == needs_disk ? hub_io::always_ready : op.wait();
-        if (end == hub_io::always_ready) {
+        as_it_is = end == hub_io::always_ready;
+        if (as_it_is) {
             n = from_disk(iov, rest.count()); // its pages are not in memory
         } else {
             n = end != 0 ? end : op.attempt([&] { return try_read(fd, iov, count); });
@@ -116,15 +146,19 @@ ssize_t read_file(int fd, const iovec* iov, int count, options& o) noexcept {
     }
     op.done();
     // A file is read to the full size, also where only its first pages were in memory.
-    if (n > 0 && static_cast<std::size_t>(n) < rest.left() && is_on_disk(fd) &&
-        rest.advance(static_cast<std::size_t>(n))) {
-        ssize_t more = try_read(fd, rest.data(), static_cast<int>(rest.count()));
-        if (more == -EAGAIN || more == needs_disk) {
-            more = from_disk(rest.data(), rest.count());
+    ssize_t got = n;
+    while (n > 0 && !as_it_is && static_cast<std::size_t>(n) < rest.left() && is_on_disk(fd) &&
+           rest.advance(static_cast<std::size_t>(n))) {
+        n = static_cast<std::size_t>(n) == most_in_hub
+                ? needs_disk
+                : try_read(fd, rest.data(), static_cast<int>(rest.count()));
+        as_it_is = n == -EAGAIN || n == needs_disk;
+        if (as_it_is) {
+            n = from_disk(rest.data(), rest.count());
         }
-        n += std::max<ssize_t>(more, 0);
+        got += std::max<ssize_t>(n, 0);
     }
-    return n;
+    return got;
 }
 
 ssize_t write_file(int fd, const iovec* iov, int count, options& o) noexcept {
@@ -187,31 +221,44 @@ ssize_t positioned(int fd, const wait_reason& why, const iovec* iov, int count, 
     if ((flags & RWF_NOWAIT) != 0 || bad_count(count)) {
         return call(iov, count, offset, 0);
     }
-    bool as_it_is = false; // the kernel's answer to the call that was made
-    const auto patiently = [&](const iovec* parts, int number, off_t at) {
-        const ssize_t n = call(parts, number, at, RWF_NOWAIT);
-        if (n != -EAGAIN && !refuses_nowait(n)) {
-            return n;
+    const auto without_waiting = [&](const iovec* parts, int number, off_t at) -> ssize_t {
+        iovec beginning;
+        const iovec* const part = part_to_try(fd, parts, number, beginning);
+        if (part == nullptr || (part != parts && why.kind == wait_kind::write)) {
+            return needs_disk;
         }
-        as_it_is = true;
-        return is_in_memory(fd)
+        const ssize_t n = call(part, number, at, RWF_NOWAIT);
+        return n == -EAGAIN || refuses_nowait(n) ? needs_disk : n;
+    };
+    const auto from_disk = [&](const iovec* parts, int number, off_t at) {
+        return is_in_memory(fd) && !is_much(fd, total_size(parts, static_cast<std::size_t>(number)))
                    ? call(parts, number, at, 0)
                    : on_disk(io->hub(), why, o, [=] { return call(parts, number, at, 0); });
     };
     iov_cursor rest(iov, static_cast<std::size_t>(count));
-    const ssize_t n = patiently(iov, count, offset);
-    if (n <= 0 || as_it_is || static_cast<std::size_t>(n) == rest.left() ||
+    const ssize_t n = without_waiting(iov, count, offset);
+    if (n == needs_disk) {
+        return from_disk(iov, count, offset);
+    }
+    if (n <= 0 || static_cast<std::size_t>(n) == rest.left() ||
         !rest.advance(static_cast<std::size_t>(n))) {
         return n;
     }
-    // Its end, or only the first pages were in memory.
+    // Its end, or only the first pages were in memory, or it is much.
     const bool moves = offset == current_position;
     const off_t next = moves ? offset : offset + n;
     if (why.kind == wait_kind::write &&
         is_at_size_limit(fd, moves ? std::nullopt : std::optional(next))) {
         return n;
     }
-    return n + std::max<ssize_t>(patiently(rest.data(), static_cast<int>(rest.count()), next), 0);
+    const auto number = static_cast<int>(rest.count());
+    ssize_t more = static_cast<std::size_t>(n) == most_in_hub
+                       ? needs_disk
+                       : without_waiting(rest.data(), number, next);
+    if (more == needs_disk) {
+        more = from_disk(rest.data(), number, next);
+    }
+    return n + std::max<ssize_t>(more, 0);
 }
 
 } // namespace

@@ -9,12 +9,15 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <csignal>
 #include <fcntl.h>
 #include <string>
 #include <sys/file.h>
+#include <sys/sendfile.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include <vector>
@@ -67,6 +70,58 @@ TEST_F(files, of_disks_let_others_run) {
     done = true;
     other.join();
     close(fd);
+}
+
+TEST_F(files, that_are_large_let_others_run_although_no_disk_is_waited_for) {
+    bool done = false;
+    int rounds = 0;
+    auto other = spawn([&] {
+        for (; !done; this_fiber::yield()) {
+            ++rounds;
+        }
+    });
+    const auto meanwhile = [&](const char* what, auto call) {
+        const int before = rounds;
+        const ssize_t n = call();
+        EXPECT_GT(rounds, before) << what;
+        return n;
+    };
+    std::string text(std::size_t{5} << 20, '\0');
+    for (std::size_t i = 0; i < text.size(); ++i) {
+        text[i] = static_cast<char>(i % 251);
+    }
+    const auto size = static_cast<ssize_t>(text.size());
+    const int fd = open(path("from").c_str(), O_CREAT | O_RDWR, 0600);
+    const int to = open(path("to").c_str(), O_CREAT | O_RDWR, 0600);
+    EXPECT_EQ(meanwhile("pwrite", [&] { return pwrite(fd, text.data(), text.size(), 0); }), size);
+
+    std::string found(text.size() + 10, '\0');
+    const auto expect_found = [&] {
+        EXPECT_TRUE(found.compare(0, text.size(), text) == 0);
+        std::fill(found.begin(), found.end(), '\0');
+    };
+    EXPECT_EQ(meanwhile("read", [&] { return read(fd, found.data(), found.size()); }), size);
+    expect_found();
+    EXPECT_EQ(meanwhile("pread", [&] { return pread(fd, found.data(), found.size(), 0); }), size);
+    expect_found();
+    EXPECT_EQ(lseek(fd, 1, SEEK_SET), 1);
+    const iovec parts[] = {{found.data() + 1, 1 << 20}, {found.data() + 1 + (1 << 20), 4 << 20}};
+    EXPECT_EQ(meanwhile("readv", [&] { return readv(fd, parts, 2); }), size - 1);
+    EXPECT_EQ(lseek(fd, 0, SEEK_CUR), size);
+    expect_found(); // text begins with the 0 that was there
+
+    off_t at = 0;
+    EXPECT_EQ(meanwhile("sendfile", [&] { return sendfile(to, fd, &at, text.size()); }), size);
+    EXPECT_EQ(at, size);
+    EXPECT_EQ(lseek(to, 0, SEEK_SET), 0);
+    EXPECT_EQ(read(to, found.data(), found.size()), size);
+    expect_found();
+    volatile std::size_t too_much = std::size_t{1} << 63; // not known when this is compiled
+    EXPECT_EQ(error_of(static_cast<int>(read(fd, found.data(), too_much))), EINVAL);
+    done = true;
+    other.join();
+    close(fd);
+    close(to);
 }
 
 TEST_F(files, appended_by_many_fibers_lose_nothing) {
