@@ -4,6 +4,7 @@
 // The file that TENDRIL_STATS names, written by the shim, or by libtendril in a process without
 // one. Needs only libc, allocates nothing: it runs at the end of the process.
 
+#include "shims/names.hpp"
 #include "shims/ops.hpp"
 
 #include <cerrno>
@@ -15,12 +16,6 @@
 #include <unistd.h>
 
 namespace tendril::shim {
-
-inline constexpr const char* function_names[] = {
-#define TENDRIL_SYMBOL(name, family, kind, type, parameters, arguments, limits) #name,
-#define TENDRIL_VARIADIC(name, family, kind, type, parameters, arguments, limits, last) #name,
-#include "shims/symbols.def"
-};
 
 class text {
 public:
@@ -62,11 +57,11 @@ inline void format_statistics(text& out, const tendril_shim_numbers& numbers,
         out.add("%u", threads);
     }
     out.add(",\"functions\":{");
-    for (int i = 0; calls != nullptr && i < tendril_shim_functions; ++i) {
+    for (std::size_t i = 0; calls != nullptr && i < tendril_shim_functions; ++i) {
         const tendril_shim_counter& c = calls[i];
         out.add("%s\n\"%s\":{\"waited\":%" PRIu64 ",\"at_once\":%" PRIu64
                 ",\"passed_through\":%" PRIu64 "}",
-                i == 0 ? "" : ",", function_names[i], __atomic_load_n(&c.waited, __ATOMIC_RELAXED),
+                i == 0 ? "" : ",", function_name(i), __atomic_load_n(&c.waited, __ATOMIC_RELAXED),
                 __atomic_load_n(&c.at_once, __ATOMIC_RELAXED),
                 __atomic_load_n(&c.passed_through, __ATOMIC_RELAXED));
     }

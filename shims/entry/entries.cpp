@@ -12,6 +12,7 @@
 #include "shims/entry/shim.hpp"
 
 #include <cstdarg>
+#include <cstddef>
 
 extern "C" [[noreturn]] void __chk_fail(); // glibc's 'buffer overflow detected'
 
@@ -198,23 +199,28 @@ struct covered {
     constexpr covered how_##name = {family_##family, TENDRIL_COUNTS_##kind};
 #include "shims/symbols.def"
 
+// Apart from the table, and without pointers: see shims/names.hpp.
+struct export_texts {
+#define TENDRIL_EXPORTED(alias, name) char text_##alias[sizeof #alias];
+#include "shims/exports.def"
+};
+constexpr export_texts texts = {
+#define TENDRIL_EXPORTED(alias, name) #alias,
+#include "shims/exports.def"
+};
+
 } // namespace
 
-#define TENDRIL_ROW(alias, name)                                                                   \
-    {#alias, reinterpret_cast<void*>(&tendril_local_##alias), how_##name.of,                       \
-     how_##name.only_counted},
-#define TENDRIL_SYMBOL(name, family, kind, type, parameters, arguments, limits)                    \
-    TENDRIL_ROW(name, name)
-#define TENDRIL_VARIADIC(name, family, kind, type, parameters, arguments, limits, last)            \
-    TENDRIL_ROW(name, name)
-#define TENDRIL_ALIAS(alias, name, type, parameters, arguments) TENDRIL_ROW(alias, name)
-#define TENDRIL_VARIADIC_ALIAS(alias, name, type, parameters, arguments, last)                     \
-    TENDRIL_ROW(alias, name)
-#define TENDRIL_FORMATTED(alias, name, type, parameters, arguments, last) TENDRIL_ROW(alias, name)
-#define TENDRIL_CHECKED(alias, name, type, parameters, arguments, overflow) TENDRIL_ROW(alias, name)
 const entry entries[] = {
-#include "shims/symbols.def"
+#define TENDRIL_EXPORTED(alias, name)                                                              \
+    {reinterpret_cast<void*>(&tendril_local_##alias), how_##name.of,                               \
+     offsetof(export_texts, text_##alias), how_##name.only_counted},
+#include "shims/exports.def"
 };
 const std::size_t entry_count = sizeof entries / sizeof entries[0];
+
+const char* entry::name() const noexcept {
+    return reinterpret_cast<const char*>(&texts) + name_at;
+}
 
 } // namespace tendril::shim

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 #include "shims/entry/shim.hpp"
+#include "shims/names.hpp"
 
 #include <cerrno>
 #include <cstdarg>
@@ -39,33 +40,41 @@ struct missing<Result (*)(Arguments..., ...)> {
     }
 };
 
-void* look_up(const char* name, void* missing) noexcept {
+/// Null: this libc does not have it.
+void* look_up(const char* name) noexcept {
     const int saved = errno;
     ++nested;
     // dlsym gives the default version, which is the one that today's linker would bind.
     void* const found = nested > nested_at_most ? nullptr : dlsym(RTLD_NEXT, name);
     --nested;
     errno = saved;
-    return found != nullptr ? found : missing;
+    return found;
+}
+
+using any_function [[gnu::may_alias]] = void*;
+
+/// Done twice, in two threads, it stores the same value twice.
+void* resolve(std::size_t index, void* missing) noexcept {
+    void* const found = look_up(function_name(index));
+    void* const result = found != nullptr ? found : missing;
+    if (result != nullptr) {
+        __atomic_store_n(reinterpret_cast<any_function*>(&originals) + index, result,
+                         __ATOMIC_RELAXED);
+    }
+    return result;
 }
 
 template <typename Function>
-Function look_up(const char* name) noexcept {
+Function resolve(std::size_t index) noexcept {
     return reinterpret_cast<Function>(
-        look_up(name, reinterpret_cast<void*>(&missing<Function>::call)));
+        resolve(index, reinterpret_cast<void*>(&missing<Function>::call)));
 }
 
 } // namespace
 
-// Resolving twice in two threads stores the same value twice.
-#define TENDRIL_RESOLVED(name)                                                                     \
-    (__atomic_store_n(&originals.name, look_up<decltype(originals.name)>(#name),                   \
-                      __ATOMIC_RELAXED),                                                           \
-     originals.name)
-
 #define TENDRIL_SYMBOL(name, family, kind, type, parameters, arguments, limits)                    \
     static type first_##name parameters {                                                          \
-        return TENDRIL_RESOLVED(name) arguments;                                                   \
+        return resolve<decltype(originals.name)>(tendril_shim_index_##name) arguments;             \
     }
 #define TENDRIL_VARIADIC(name, family, kind, type, parameters, arguments, limits, last)            \
     static type first_##name parameters {                                                          \
@@ -73,7 +82,7 @@ Function look_up(const char* name) noexcept {
         va_start(list, last);                                                                      \
         void* const argument = va_arg(list, void*);                                                \
         va_end(list);                                                                              \
-        return TENDRIL_RESOLVED(name) arguments;                                                   \
+        return resolve<decltype(originals.name)>(tendril_shim_index_##name) arguments;             \
     }
 #include "shims/symbols.def"
 
@@ -85,11 +94,9 @@ constinit ops_table originals = {
 };
 
 void resolve_originals() noexcept {
-#define TENDRIL_SYMBOL(name, family, kind, type, parameters, arguments, limits)                    \
-    static_cast<void>(TENDRIL_RESOLVED(name));
-#define TENDRIL_VARIADIC(name, family, kind, type, parameters, arguments, limits, last)            \
-    static_cast<void>(TENDRIL_RESOLVED(name));
-#include "shims/symbols.def"
+    for (std::size_t i = 0; i < tendril_shim_functions; ++i) {
+        resolve(i, nullptr); // what is missing keeps its first_, which says so
+    }
 }
 
 } // namespace tendril::shim

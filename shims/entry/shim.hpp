@@ -101,10 +101,12 @@ bool interposes() noexcept;
 bool reaches(const char* name) noexcept;
 
 struct entry {
-    const char* name;
     void* address;
     family of;
+    std::uint16_t name_at; ///< shims/names.hpp says why no pointer
     bool only_counted;
+
+    const char* name() const noexcept;
 };
 extern const entry entries[];
 extern const std::size_t entry_count;

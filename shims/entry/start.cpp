@@ -42,7 +42,7 @@ const tendril_shim_ops** slot_of_thread() {
 void* original_of(const char* wanted) {
     static_assert(sizeof originals == tendril_shim_functions * sizeof(void*));
     for (std::size_t i = 0; i < tendril_shim_functions; ++i) {
-        if (strcmp(wanted, function_names[i]) == 0) {
+        if (strcmp(wanted, function_name(i)) == 0) {
             return reinterpret_cast<void* const*>(&originals)[i];
         }
     }
@@ -97,18 +97,18 @@ bool interposes() noexcept {
     text own_list(own_names, sizeof own_names);
     for (std::size_t i = 0; i < entry_count; ++i) {
         // A name that only old programs know is nobody else's, so it tells nothing.
-        if (dlsym(RTLD_NEXT, entries[i].name) == nullptr) {
+        if (dlsym(RTLD_NEXT, entries[i].name()) == nullptr) {
             continue;
         }
-        const void* const found = dlsym(RTLD_DEFAULT, entries[i].name);
+        const void* const found = dlsym(RTLD_DEFAULT, entries[i].name());
         if (found == entries[i].address) {
             ++here;
         } else if (in_program(found)) {
             ++own;
-            own_list.add(" %s", entries[i].name);
+            own_list.add(" %s", entries[i].name());
         } else {
             ++elsewhere;
-            list.add(" %s", entries[i].name);
+            list.add(" %s", entries[i].name());
         }
     }
     if (here == 0) {
@@ -129,7 +129,7 @@ bool interposes() noexcept {
 bool reaches(const char* name) noexcept {
     for (std::size_t i = 0; i < entry_count; ++i) {
         const entry& e = entries[i];
-        if (strcmp(e.name, name) == 0) {
+        if (strcmp(e.name(), name) == 0) {
             const bool is_on = e.of == family_always || (setting.families & e.of) != 0;
             return is_on && !e.only_counted && dlsym(RTLD_DEFAULT, name) == e.address;
         }
