@@ -75,13 +75,20 @@ unsigned int sleep(unsigned int seconds) noexcept {
     return serve(
         tendril_shim_index_sleep,
         [&](hub_core&, io::options& o) {
-            const errno_kept kept;
             nanoseconds left{};
-            const int end = sleep_for(std::chrono::seconds(seconds), &left, o);
+            int end = 0;
+            {
+                const errno_kept kept;
+                end = sleep_for(std::chrono::seconds(seconds), &left, o);
+            }
+            if (end == 0) {
+                return 0U;
+            }
+            errno = -end;
             // libc forgets about the rest of a second that a signal cuts short.
             const auto rest = end == -EINTR ? std::chrono::floor<std::chrono::seconds>(left)
                                             : std::chrono::ceil<std::chrono::seconds>(left);
-            return end == 0 ? 0U : static_cast<unsigned int>(rest.count());
+            return static_cast<unsigned int>(rest.count());
         },
         [&] { return libc.sleep(seconds); });
 }

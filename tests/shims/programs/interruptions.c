@@ -9,25 +9,34 @@
 #include <pthread.h>
 #include <signal.h>
 #include <sys/epoll.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/select.h>
 #include <sys/sendfile.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/time.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
 #include <threads.h>
 #include <unistd.h>
 
-static volatile sig_atomic_t runs;
+// Another process sends the signals, each when this one sleeps: a timer's may come too early.
+enum stage { idle, armed, ending };
+struct shared {
+    int stage;
+    volatile sig_atomic_t runs; // of the handler
+};
+static struct shared* shared;
 static int to_wake = -1; // written to in the second run: who was restarted must end, too
 static pid_t to_end;
 
 static void handler(int number) {
     (void)number;
     int saved = errno;
-    if (++runs == 2) {
+    if (++shared->runs == 2) {
         if (to_wake >= 0) {
-            ssize_t n = write(to_wake, "x", 1);
+            ssize_t n = write(to_wake, "\n", 1);
             (void)n;
         }
         if (to_end > 0) {
@@ -35,6 +44,72 @@ static void handler(int number) {
         }
     }
     errno = saved;
+}
+
+static int stage(void) {
+    return __atomic_load_n(&shared->stage, __ATOMIC_ACQUIRE);
+}
+
+static void set_stage(int next) {
+    __atomic_store_n(&shared->stage, next, __ATOMIC_RELEASE);
+}
+
+// How often it has gone to sleep, if it sleeps; otherwise -1.
+static long sleeps(pid_t process) {
+    char name[40], line[200], state = '?';
+    long times = -1;
+    snprintf(name, sizeof name, "/proc/%d/status", process);
+    FILE* status = fopen(name, "r");
+    while (status != NULL && fgets(line, sizeof line, status) != NULL) {
+        sscanf(line, "State: %c", &state);
+        sscanf(line, "voluntary_ctxt_switches: %ld", &times);
+    }
+    if (status != NULL) {
+        fclose(status);
+    }
+    return state == 'S' ? times : -1;
+}
+
+static void send_signals(pid_t to) {
+    for (;;) {
+        for (int sent = 0; stage() == armed && sent < 2;) {
+            const long before = sleeps(to);
+            usleep(2000);
+            if (shared->runs == sent && before >= 0 && sleeps(to) == before && stage() == armed) {
+                kill(to, SIGALRM);
+                ++sent;
+            }
+        }
+        if (stage() == ending) {
+            set_stage(idle);
+        }
+        usleep(500);
+    }
+}
+
+static pid_t begin_sender(void) {
+    shared = mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    CHECK(shared != MAP_FAILED);
+    const pid_t to = getpid(), sender = fork();
+    if (sender == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        send_signals(to);
+    }
+    CHECK(sender > 0);
+    return sender;
+}
+
+static void begin_signals(void) {
+    shared->runs = 0;
+    set_stage(armed);
+}
+
+// None comes after this.
+static void end_signals(void) {
+    set_stage(ending);
+    while (stage() != idle) {
+        syscall(SYS_sched_yield);
+    }
 }
 
 static void handler_with_info(int number, siginfo_t* info, void* context) {
@@ -47,24 +122,13 @@ static void install(int flags) {
     CHECK(sigaction(SIGALRM, &action, NULL) == 0);
 }
 
-static void alarms(void) {
-    runs = 0;
-    struct itimerval every = {{0, 30000}, {0, 30000}};
-    CHECK(setitimer(ITIMER_REAL, &every, NULL) == 0);
-}
-
-static void no_alarms(void) {
-    struct itimerval none = {{0, 0}, {0, 0}};
-    CHECK(setitimer(ITIMER_REAL, &none, NULL) == 0);
-}
-
 // The call, and whether it saw one run of the handler or went on to the second.
 #define INTERRUPTED(call)                                                                          \
     do {                                                                                           \
-        alarms();                                                                                  \
+        begin_signals();                                                                           \
         REPORT(call);                                                                              \
-        int runs_ = runs;                                                                          \
-        no_alarms();                                                                               \
+        int runs_ = shared->runs;                                                                  \
+        end_signals();                                                                             \
         printf("    went on: %d\n", runs_ > 1);                                                    \
     } while (0)
 
@@ -110,9 +174,9 @@ static void bytes(void) {
 // What has done a part returns it, with SA_RESTART too.
 #define ENDS_WITH_A_PART(call, size)                                                               \
     do {                                                                                           \
-        alarms();                                                                                  \
+        begin_signals();                                                                           \
         ssize_t n_ = (call);                                                                       \
-        no_alarms();                                                                               \
+        end_signals();                                                                             \
         printf("%-60s a part: %d\n", #call, n_ > 0 && n_ < (ssize_t)(size));                       \
     } while (0)
 
@@ -173,14 +237,22 @@ static void children(void) {
         }
     }
     to_end = 0;
-    INTERRUPTED((status = system("sleep 0.1"), errno = ENOTTY, status));
-    FILE* stream = popen("sleep 0.1", "r");
+    int ends[2];
+    char command[40];
+    CHECK(pipe(ends) == 0 && ends[0] < 10); // as far as sh can count
+    snprintf(command, sizeof command, "read line <&%d", ends[0]);
+    to_wake = ends[1];
+    INTERRUPTED((status = system(command), errno = ENOTTY, status));
+    FILE* stream = popen(command, "r");
     INTERRUPTED((status = pclose(stream), errno = ENOTTY, status));
+    to_wake = -1;
+    close(ends[0]);
+    close(ends[1]);
 }
 
 static void never_restarted(void) {
-    struct timespec second = {1, 0}, left = {0, 0};
-    struct timeval tv = {1, 0};
+    struct timespec minute = {60, 0}, left = {0, 0};
+    struct timeval tv = {60, 0};
     struct epoll_event event;
     int epfd = epoll_create1(0);
     int ends[2];
@@ -189,23 +261,22 @@ static void never_restarted(void) {
     fd_set set;
     FD_ZERO(&set);
     FD_SET(ends[0], &set);
-    INTERRUPTED(poll(NULL, 0, 1000));
+    INTERRUPTED(poll(NULL, 0, 60000));
     INTERRUPTED(poll(&p, 1, -1));
-    INTERRUPTED(ppoll(&p, 1, &second, NULL));
+    INTERRUPTED(ppoll(&p, 1, &minute, NULL));
     INTERRUPTED(select(ends[0] + 1, &set, NULL, NULL, &tv));
     FD_ZERO(&set);
     FD_SET(ends[0], &set);
-    INTERRUPTED(pselect(ends[0] + 1, &set, NULL, NULL, &second, NULL));
-    INTERRUPTED(epoll_wait(epfd, &event, 1, 1000));
+    INTERRUPTED(pselect(ends[0] + 1, &set, NULL, NULL, &minute, NULL));
+    INTERRUPTED(epoll_wait(epfd, &event, 1, 60000));
     INTERRUPTED(epoll_pwait(epfd, &event, 1, -1, NULL));
-    INTERRUPTED(nanosleep(&second, &left));
-    printf("left some: %d\n", left.tv_sec == 0 && left.tv_nsec > 500000000);
-    INTERRUPTED(clock_nanosleep(CLOCK_MONOTONIC, 0, &second, &left));
-    INTERRUPTED(clock_nanosleep(CLOCK_REALTIME, 0, &second, &left));
-    INTERRUPTED(thrd_sleep(&second, &left));
-    INTERRUPTED(usleep(900000));
-    unsigned rest;
-    INTERRUPTED((rest = sleep(2), errno = ENOTTY, rest));
+    INTERRUPTED(nanosleep(&minute, &left));
+    printf("left some: %d\n", left.tv_sec > 0 && left.tv_sec < 60);
+    INTERRUPTED(clock_nanosleep(CLOCK_MONOTONIC, 0, &minute, &left));
+    INTERRUPTED(clock_nanosleep(CLOCK_REALTIME, 0, &minute, &left));
+    INTERRUPTED(thrd_sleep(&minute, &left));
+    INTERRUPTED(usleep(60000000));
+    INTERRUPTED(sleep(60) > 0);
     INTERRUPTED(pause());
     sigset_t none, alarm_only;
     sigemptyset(&none);
@@ -216,15 +287,16 @@ static void never_restarted(void) {
     INTERRUPTED(sigsuspend(&none));
     // Blocked signals end nothing.
     int number = 0;
-    alarms();
+    struct itimerval every = {{0, 30000}, {0, 30000}}, none_any_more = {{0, 0}, {0, 0}};
+    CHECK(setitimer(ITIMER_REAL, &every, NULL) == 0);
     REPORT(usleep(50000));
     REPORT(sigwait(&alarm_only, &number));
-    printf("got %d, runs %d\n", number == SIGALRM, runs);
+    printf("got %d, runs %d\n", number == SIGALRM, shared->runs);
     siginfo_t info;
     REPORT(sigwaitinfo(&alarm_only, &info) == SIGALRM);
-    REPORT(sigtimedwait(&alarm_only, &info, &second) == SIGALRM);
+    REPORT(sigtimedwait(&alarm_only, &info, &minute) == SIGALRM);
     printf("from a timer: %d\n", info.si_signo == SIGALRM);
-    no_alarms();
+    CHECK(setitimer(ITIMER_REAL, &none_any_more, NULL) == 0);
     struct timespec at_once = {0, 0}, soon = {0, 10000000};
     while (sigtimedwait(&alarm_only, NULL, &at_once) > 0) {
     }
@@ -236,7 +308,7 @@ static void never_restarted(void) {
     sigemptyset(&other);
     sigaddset(&other, SIGUSR1);
     sigprocmask(SIG_BLOCK, &other, NULL);
-    INTERRUPTED(sigtimedwait(&other, &info, &second));
+    INTERRUPTED(sigtimedwait(&other, &info, &minute));
     close(epfd);
     close(ends[0]);
     close(ends[1]);
@@ -292,9 +364,9 @@ static void what_is_shown(void) {
     show(SIGUSR1);
     REPORT(sysv_signal(SIGUSR1, handler) == handler);
     show(SIGUSR1);
-    runs = 0;
+    shared->runs = 0;
     raise(SIGUSR1);
-    printf("once: %d\n", runs);
+    printf("once: %d\n", shared->runs);
     show(SIGUSR1);
     REPORT(sigset(SIGUSR1, handler) == SIG_DFL);
     show(SIGUSR1);
@@ -314,6 +386,7 @@ static void what_is_shown(void) {
 int main(void) {
     setvbuf(stdout, NULL, _IOFBF, 1 << 16);
     unsetenv("LD_PRELOAD");
+    const pid_t sender = begin_sender();
     what_is_shown();
     const int flags[] = {0, SA_RESTART};
     for (int i = 0; i < 2; ++i) {
@@ -329,5 +402,6 @@ int main(void) {
         never_restarted();
     }
     connections();
+    CHECK(kill(sender, SIGKILL) == 0 && waitpid(sender, NULL, 0) == sender);
     return 0;
 }
