@@ -77,7 +77,7 @@ struct watched {
     std::uint64_t progress = 0;
     nanoseconds since{};
     nanoseconds cpu_before{};
-    bool is_reported = false;
+    nanoseconds examine_after{}; ///< doubled each time, for it may block in several ways
 };
 
 /// No static destructor: it goes on while the process exits. The mutex is held over forks.
@@ -135,7 +135,7 @@ void write_report(const watched& e, milliseconds blocked, const std::string& wha
     static_cast<void>(sys::real.write(STDERR_FILENO, line.data(), line.size()));
 }
 
-/// Whether nothing is left to look for in this wait. Without the mutex: it asks the loader, whose
+/// Whether something was found. Without the mutex: it asks the loader, whose
 /// lock the thread may hold that it looks at, and writing may take long.
 bool examine(watch& w, const watched& e, nanoseconds now) {
     const nanoseconds blocked = now - e.since;
@@ -144,7 +144,7 @@ bool examine(watch& w, const watched& e, nanoseconds now) {
         return false; // it has come back meanwhile: what was read may be of different moments
     }
     if (where.what == where_blocked::on_cpu) {
-        if (read_clock(e.cpu_clock) - e.cpu_before < blocked / 2) {
+        if (read_clock(e.cpu_clock) - e.cpu_before < std::min<nanoseconds>(blocked / 2, w.limit)) {
             return false; // others have its CPU
         }
         const hub_core::glimpse who = e.hub->glimpse_of_running();
@@ -169,9 +169,9 @@ bool is_due(const watch& w, watched& e, nanoseconds now) noexcept {
         e.progress = progress.value_or(0);
         e.since = now;
         e.cpu_before = read_clock(e.cpu_clock);
-        e.is_reported = false;
+        e.examine_after = w.limit;
     }
-    return !e.is_reported && now - e.since >= w.limit;
+    return now - e.since >= e.examine_after;
 }
 
 void collect_due(watch& w, nanoseconds now, bool was_stopped, std::vector<watched>& due) {
@@ -192,10 +192,12 @@ void collect_due(watch& w, nanoseconds now, bool was_stopped, std::vector<watche
     }
 }
 
-void mark_reported(watch& w, const watched& reported) noexcept {
+void examine_later(watch& w, const watched& examined, nanoseconds now) noexcept {
     const std::lock_guard lock(w.mutex);
     for (watched& e : w.all) {
-        e.is_reported |= e.hub == reported.hub && e.progress == reported.progress;
+        if (e.hub == examined.hub && e.progress == examined.progress) {
+            e.examine_after = 2 * (now - e.since);
+        }
     }
 }
 
@@ -213,7 +215,7 @@ void* watch_all(void*) noexcept {
             collect_due(w, now, now - last > tick + w.limit, due);
             for (const watched& e : due) {
                 if (examine(w, e, now)) {
-                    mark_reported(w, e);
+                    examine_later(w, e, now);
                 }
             }
         } catch (const std::bad_alloc&) { // later, then
@@ -275,6 +277,7 @@ void watch_hub(hub_core& hub, milliseconds at_most) noexcept {
     watched e;
     e.hub = &hub;
     e.since = read_clock(CLOCK_MONOTONIC);
+    e.examine_after = w.limit;
     e.thread = ::syscall(SYS_gettid);
     e.state.open(e.thread);
     pthread_getcpuclockid(pthread_self(), &e.cpu_clock);
