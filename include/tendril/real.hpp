@@ -65,6 +65,8 @@ TENDRIL_EXPORT ssize_t preadv(int fd, const struct iovec* parts, int count, off_
 TENDRIL_EXPORT ssize_t pwritev(int fd, const struct iovec* parts, int count, off_t offset); ///< libc's
 TENDRIL_EXPORT ssize_t preadv2(int fd, const struct iovec* parts, int count, off_t offset, int flags); ///< libc's
 TENDRIL_EXPORT ssize_t pwritev2(int fd, const struct iovec* parts, int count, off_t offset, int flags); ///< libc's
+TENDRIL_EXPORT int eventfd_read(int fd, uint64_t* value); ///< libc's
+TENDRIL_EXPORT int eventfd_write(int fd, uint64_t value); ///< libc's
 TENDRIL_EXPORT ssize_t recv(int fd, void* buffer, size_t size, int flags); ///< libc's
 TENDRIL_EXPORT ssize_t send(int fd, const void* buffer, size_t size, int flags); ///< libc's
 TENDRIL_EXPORT ssize_t recvfrom(int fd, void* buffer, size_t size, int flags, struct sockaddr* from, socklen_t* from_size); ///< libc's

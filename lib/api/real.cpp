@@ -9,6 +9,7 @@
 #include <cerrno>
 #include <cstdarg>
 #include <cstring>
+#include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <syslog.h>
 #include <type_traits>

@@ -60,7 +60,8 @@ enum class fd_kind : std::uint8_t {
     not_a_socket, ///< takes RWF_NOWAIT, as far as is known
     file,         ///< likewise; a regular file, a directory or a block device
     disk,         ///< a file that refused RWF_NOWAIT
-    polled,       ///< refused RWF_NOWAIT: pipes before Linux 6.5, many devices
+    read_nowait,  ///< refused RWF_NOWAIT to a write alone: eventfds
+    polled,       ///< refused RWF_NOWAIT: FIFOs, pipes before Linux 6.5, many devices
     terminal
 };
 

@@ -34,9 +34,9 @@ bool refuses_nowait(ssize_t result) noexcept {
     return result == -EOPNOTSUPP || result == -ENOSYS;
 }
 
-/// Remembers and returns of which kind it is.
-fd_kind without_nowait(int fd) noexcept {
-    const fd_kind kind = is_on_disk(fd) && !is_in_memory(fd) ? fd_kind::disk : fd_kind::polled;
+/// Remembers and returns of which kind it is, or `otherwise` if it is not on a disk.
+fd_kind without_nowait(int fd, fd_kind otherwise) noexcept {
+    const fd_kind kind = is_on_disk(fd) && !is_in_memory(fd) ? fd_kind::disk : otherwise;
     remember_kind(fd, kind);
     return kind;
 }
@@ -78,7 +78,7 @@ ssize_t try_read(int fd, const iovec* iov, int count) noexcept {
         if (!refuses_nowait(n)) {
             return n;
         }
-        kind = without_nowait(fd);
+        kind = without_nowait(fd, fd_kind::polled);
     }
     if (kind == fd_kind::disk) {
         return needs_disk;
@@ -91,13 +91,13 @@ ssize_t try_write(int fd, const iov_cursor& rest) noexcept {
         return needs_disk;
     }
     fd_kind kind = kind_of(fd);
-    if (kind != fd_kind::polled && kind != fd_kind::disk) {
+    if (kind != fd_kind::polled && kind != fd_kind::read_nowait && kind != fd_kind::disk) {
         const ssize_t n = result_of(sys::real.pwritev2(
             fd, rest.data(), static_cast<int>(rest.count()), current_position, RWF_NOWAIT));
         if (!refuses_nowait(n)) {
             return n;
         }
-        kind = without_nowait(fd);
+        kind = without_nowait(fd, fd_kind::read_nowait);
     }
     if (kind == fd_kind::disk) {
         return needs_disk;

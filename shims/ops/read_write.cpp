@@ -34,6 +34,31 @@ ssize_t writev(int fd, const struct iovec* parts, int count) noexcept {
 
 namespace {
 
+/// What is read or written of an eventfd is its number, or nothing.
+int all_of_it(ssize_t n) noexcept {
+    return n == sizeof(std::uint64_t) ? 0 : n < 0 ? static_cast<int>(n) : -EINVAL;
+}
+
+} // namespace
+
+int eventfd_read(int fd, std::uint64_t* value) noexcept {
+    return call(
+        tendril_shim_index_eventfd_read,
+        [&](hub_core&, io::options& o) { return all_of_it(io::read(fd, value, sizeof *value, o)); },
+        [&] { return libc.eventfd_read(fd, value); });
+}
+
+int eventfd_write(int fd, std::uint64_t value) noexcept {
+    return call(
+        tendril_shim_index_eventfd_write,
+        [&](hub_core&, io::options& o) {
+            return all_of_it(io::write(fd, &value, sizeof value, o));
+        },
+        [&] { return libc.eventfd_write(fd, value); });
+}
+
+namespace {
+
 /// pread and its kin take no -1 for the current position.
 template <typename Transfer>
 ssize_t at_offset(off_t offset, Transfer transfer) noexcept {

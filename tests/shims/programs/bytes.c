@@ -5,6 +5,7 @@
 
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/sendfile.h>
 #include <sys/socket.h>
@@ -133,6 +134,29 @@ static void sockets(void) {
     REPORT(close(s[1]));
 }
 
+static void counters(void) {
+    int event = eventfd(0, 0);
+    eventfd_t value = 0;
+    pid_t parent = getpid(), child = fork();
+    if (child == 0) {
+        until_asleep(parent, parent);
+        _exit(eventfd_write(event, 7));
+    }
+    REPORT(eventfd_read(event, &value));
+    printf("value %d\n", (int)value);
+    CHECK(waitpid(child, NULL, 0) == child);
+    REPORT(eventfd_write(event, UINT64_MAX));
+    REPORT(write(event, &value, sizeof value));
+    REPORT(read(event, &value, unknown(sizeof value)));
+    // It is too little, so that there is nothing to wait for.
+    REPORT(read(event, &value, unknown(4)));
+    REPORT(fcntl(event, F_SETFL, O_NONBLOCK));
+    REPORT(eventfd_read(event, &value));
+    REPORT(close(event));
+    REPORT(eventfd_read(event, &value));
+    REPORT(eventfd_write(event, 1));
+}
+
 static void files(const char* name) {
     int fd = open(name, O_RDWR | O_CREAT | O_TRUNC, 0600);
     CHECK(fd >= 0);
@@ -208,6 +232,7 @@ int main(int argc, char** argv) {
     signal(SIGPIPE, SIG_IGN);
     pipes();
     sockets();
+    counters();
     files(argv[1]);
     sent_files(argv[1]);
     return 0;
