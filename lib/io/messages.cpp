@@ -249,7 +249,7 @@ ssize_t recv(int fd, void* buffer, std::size_t size, int flags, options& o) noex
 }
 
 ssize_t recvmsg(int fd, msghdr* message, int flags, options& o) noexcept {
-    if ((flags & immediate) != 0) {
+    if ((flags & immediate) != 0 || message->msg_iovlen > IOV_MAX) { // EMSGSIZE, unread
         return received(result_of(sys::real.recvmsg(fd, message, flags)), *message);
     }
     operation op(fd, inwards, wait_kind::read, "recvmsg", o);
@@ -333,7 +333,7 @@ ssize_t sendmsg(int fd, const msghdr* message, int flags, options& o) noexcept {
     if (carries_fds(*message)) {
         descriptions_shared();
     }
-    if ((flags & MSG_DONTWAIT) != 0) {
+    if ((flags & MSG_DONTWAIT) != 0 || message->msg_iovlen > IOV_MAX) {
         return result_of(sys::real.sendmsg(fd, message, flags));
     }
     operation op(fd, outwards, wait_kind::write, "sendmsg", o);

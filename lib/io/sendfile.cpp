@@ -145,6 +145,9 @@ bool may_wait(const struct stat& out) noexcept {
 
 ssize_t sendfile(int out, int in, off_t* offset, std::size_t count, int flags,
                  options& o) noexcept {
+    if (static_cast<ssize_t>(count) < 0) {
+        return attempt(out, in, offset, count, flags); // EINVAL
+    }
     count = std::min(count, most_at_once);
     struct stat status {};
     const int out_flags = sys::real.fcntl(out, F_GETFL);

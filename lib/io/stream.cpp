@@ -41,6 +41,11 @@ fd_kind without_nowait(int fd, fd_kind otherwise) noexcept {
     return kind;
 }
 
+bool has_nonblock(int fd) noexcept {
+    const int flags = sys::real.fcntl(fd, F_GETFL);
+    return flags >= 0 && (flags & O_NONBLOCK) != 0;
+}
+
 /// What an attempt gives for a file whose call may take as long as its disk.
 constexpr ssize_t needs_disk = -EXFULL;
 
@@ -83,7 +88,9 @@ ssize_t try_read(int fd, const iovec* iov, int count) noexcept {
     if (kind == fd_kind::disk) {
         return needs_disk;
     }
-    return is_ready(fd, POLLIN) ? result_of(sys::real.readv(fd, iov, count)) : -EAGAIN;
+    // poll does not tell the end of a FIFO that had no writer yet, nor what read refuses.
+    return is_ready(fd, POLLIN) || has_nonblock(fd) ? result_of(sys::real.readv(fd, iov, count))
+                                                    : -EAGAIN;
 }
 
 ssize_t try_write(int fd, const iov_cursor& rest) noexcept {
@@ -203,6 +210,9 @@ ssize_t write_file(int fd, const iovec* iov, int count, options& o) noexcept {
         }
     }
 }
+
+/// Flags that mean nothing elsewhere. Others the kernel refuses there, or knows better than we do.
+constexpr int meant_for_files = RWF_HIPRI | RWF_DSYNC | RWF_SYNC | RWF_APPEND;
 
 bool bad_count(int count) noexcept {
     return count < 0 || count > IOV_MAX;
@@ -355,9 +365,13 @@ ssize_t writev(int fd, const iovec* iov, int count, options& o) noexcept {
 }
 
 ssize_t preadv2(int fd, const iovec* iov, int count, off_t offset, int flags, options& o) noexcept {
-    // With an offset it is a file; the other flags mean something for files only.
+    // With an offset it is a file.
     if (offset == current_position && (flags & RWF_NOWAIT) == 0 && !is_on_disk(fd)) {
-        return readv(fd, iov, count, o);
+        const ssize_t n = (flags & ~meant_for_files) == 0
+                              ? -EAGAIN
+                              : result_of(sys::real.preadv2(fd, iov, count, current_position,
+                                                            flags | RWF_NOWAIT));
+        return n == -EAGAIN ? readv(fd, iov, count, o) : n;
     }
     return positioned(fd, {wait_kind::read, "pread", fd}, iov, count, offset, flags, o,
                       [fd, flags](const iovec* parts, int number, off_t at, int also) {
@@ -368,7 +382,11 @@ ssize_t preadv2(int fd, const iovec* iov, int count, off_t offset, int flags, op
 ssize_t pwritev2(int fd, const iovec* iov, int count, off_t offset, int flags,
                  options& o) noexcept {
     if (offset == current_position && (flags & RWF_NOWAIT) == 0 && !is_on_disk(fd)) {
-        return writev(fd, iov, count, o);
+        const ssize_t n = (flags & ~meant_for_files) == 0
+                              ? -EAGAIN
+                              : result_of(sys::real.pwritev2(fd, iov, count, current_position,
+                                                             flags | RWF_NOWAIT));
+        return n == -EAGAIN ? writev(fd, iov, count, o) : n;
     }
     return positioned(fd, {wait_kind::write, "pwrite", fd}, iov, count, offset, flags, o,
                       [fd, flags](const iovec* parts, int number, off_t at, int also) {

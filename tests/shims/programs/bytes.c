@@ -45,6 +45,9 @@ static void pipes(void) {
     REPORT(pread(p[0], buffer, unknown(4), 0));
     REPORT(pwrite(p[1], buffer, 4, 0));
     REPORT(write(p[1], out, 0));
+    // Flags that the kernel refuses, although nothing is there to read.
+    REPORT(preadv2(p[0], in, 2, -1, 1 << 20));
+    REPORT(pwritev2(p[1], out, 2, -1, 1 << 20));
 
     REPORT(fcntl(p[0], F_SETFL, O_NONBLOCK));
     flags(p[0]);
@@ -102,6 +105,9 @@ static void sockets(void) {
     struct msghdr message = {.msg_iov = &one, .msg_iovlen = 1};
     REPORT(sendmsg(s[0], &message, 0));
     one = (struct iovec){buffer, sizeof buffer};
+    REPORT(recvmsg(s[1], &message, 0));
+    message.msg_iovlen = SIZE_MAX;
+    REPORT(sendmsg(s[0], &message, 0));
     REPORT(recvmsg(s[1], &message, 0));
 
     pid_t parent = getpid(), child = fork();
@@ -220,6 +226,7 @@ static void sent_files(const char* name) {
     REPORT(sendfile(s[0], -1, NULL, 3));
     REPORT(sendfile(-1, from, NULL, 3));
     REPORT(sendfile(s[0], s[1], NULL, 3));
+    REPORT(sendfile(s[0], from, NULL, (size_t)-1));
     CHECK(close(s[1]) == 0);
     REPORT(sendfile(s[0], from, NULL, 3));
     CHECK(close(s[0]) == 0 && close(p[0]) == 0 && close(p[1]) == 0 && close(from) == 0);

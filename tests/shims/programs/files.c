@@ -77,6 +77,9 @@ static void fifo(const char* path) {
     unlink(path);
     CHECK(mkfifo(path, 0600) == 0);
     REPORT(open(path, O_WRONLY | O_NONBLOCK));
+    int lonely = open(path, O_RDONLY | O_NONBLOCK);
+    REPORT(read(lonely, &c, 1));
+    close(lonely);
     pid_t pid = fork();
     if (pid == 0) {
         until_parent_asleep();
