@@ -17,22 +17,22 @@ int wait_masked(int epfd, epoll_event* events, int room, time_point deadline, co
     if (ready != 0 || deadline == time_point::min()) {
         return ready;
     }
-    const masked_signals signals(mask);
-    if (signals.error() != 0) {
-        return signals.error();
-    }
+    masked_signals signals(mask);
     while (ready == 0) {
         pollfd both[] = {{epfd, POLLIN, 0}, {signals.fd(), POLLIN, 0}};
-        o.deadline = deadline;
+        o.deadline = signals.next_look(deadline);
         const int woken = io::poll(both, 2, o);
-        if (woken <= 0) {
+        if (woken < 0 || (woken == 0 && o.deadline == deadline)) {
             return woken;
         }
         if ((both[0].revents & POLLNVAL) != 0) {
             return -EBADF; // closed meanwhile
         }
+        if (woken == 0 || (both[1].revents & POLLNVAL) != 0) {
+            signals.renew();
+        }
         // It looks at signals only when it is about to sleep. It will not, with one pending.
-        const int timeout = both[1].revents != 0 ? 1 : 0;
+        const int timeout = signals.is_pending() ? 1 : 0;
         ready = negative(libc.epoll_pwait(epfd, events, room, timeout, mask));
     }
     return ready;

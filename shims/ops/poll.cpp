@@ -105,15 +105,18 @@ int masked_select(three_sets sets, time_point deadline, const sigset_t* mask,
                   io::options& o) noexcept {
     int ready = sets.attempt(mask);
     if (ready == 0 && deadline != time_point::min()) {
-        const masked_signals signals(mask);
-        if (signals.error() != 0) {
-            return signals.error();
-        }
-        int woken = 1;
-        while (ready == 0 && woken > 0) {
-            o.deadline = deadline;
-            woken = sets.wait(signals.fd(), o);
-            ready = woken > 0 ? sets.attempt(mask) : woken;
+        masked_signals signals(mask);
+        bool more = true;
+        while (ready == 0 && more) {
+            o.deadline = signals.next_look(deadline);
+            const int woken = sets.wait(signals.fd(), o);
+            const bool looks = woken == 0 && o.deadline != deadline;
+            const bool lost = woken == -EBADF && signals.is_lost();
+            if (looks || lost) {
+                signals.renew();
+            }
+            more = woken > 0 || looks || lost;
+            ready = more ? sets.attempt(mask) : woken;
         }
     }
     if (ready == 0) {

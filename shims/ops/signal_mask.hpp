@@ -17,10 +17,15 @@ public:
     signal_fd(const signal_fd&) = delete;
     signal_fd& operator=(const signal_fd&) = delete;
 
-    int fd() const noexcept { return fd_; }       ///< -1: none
-    int error() const noexcept { return error_; } ///< 0, or -errno: no fd could be had
+    int fd() const noexcept { return fd_; } ///< -1: none
 
-    /// After a wait that found the fd closed, by a system call that nobody sees.
+    /// When to look for the signals at the latest: before `deadline` only if no fd could be had.
+    time_point next_look(time_point deadline) const noexcept;
+
+    bool is_lost() const noexcept;    ///< the fd was closed, by a system call that nobody sees
+    bool is_pending() const noexcept; ///< one of the signals
+
+    /// After a wait until next_look(), or one that found the fd closed.
     void renew() noexcept;
 
 protected:
@@ -29,7 +34,7 @@ protected:
 private:
     sigset_t signals_{};
     int fd_ = -1;
-    int error_ = 0;
+    bool lacking_ = false; ///< no fd could be had
 };
 
 /// The signals that a ppoll, pselect or epoll_pwait lets through and the thread otherwise blocks,

@@ -25,20 +25,17 @@ int wait_for_signal(const sigset_t* set, siginfo_t* info, time_point deadline,
     }
     signal_fd signals(*set);
     while (number == -EAGAIN) {
-        if (signals.error() != 0) {
-            return signals.error();
-        }
-        o.deadline = deadline;
+        o.deadline = signals.next_look(deadline);
         const int woken = io::wait(signals.fd(), POLLIN, o);
         if (woken < 0) {
             return woken;
         }
-        if ((woken & POLLNVAL) != 0) {
-            signals.renew();
-        }
         number = take_pending(set, info);
-        if (woken == 0) {
+        if (woken == 0 && o.deadline == deadline) {
             return number; // -EAGAIN, unless it came with the deadline
+        }
+        if (woken == 0 || (woken & POLLNVAL) != 0) {
+            signals.renew();
         }
     }
     return number;

@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: BSL-1.0
 // Writes past a limit or into a pipe that nobody reads, which raise signals on the thread that
-// makes them. The first argument is a file to work on.
+// makes them; and waits for signals when no fd is left. The first argument is a file to work on.
 #include "report.h"
 
 #include <fcntl.h>
+#include <poll.h>
+#include <sys/epoll.h>
 #include <sys/resource.h>
+#include <sys/select.h>
+#include <sys/time.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
 
@@ -113,6 +117,51 @@ static void deaths(const char* path) {
     }
 }
 
+static void alarm_soon(void) {
+    const struct itimerval soon = {.it_value = {0, 20000}};
+    CHECK(setitimer(ITIMER_REAL, &soon, NULL) == 0);
+}
+
+// For a signal that is otherwise blocked.
+static void no_fd_left(void) {
+    const struct timespec brief = {0, 30000000};
+    struct epoll_event event;
+    sigset_t alarms, before, through;
+    struct rlimit limit;
+    int number = 0, last = -1, epfd = epoll_create1(0);
+    CHECK(epfd >= 0 && getrlimit(RLIMIT_NOFILE, &limit) == 0);
+    signal(SIGALRM, count);
+    sigemptyset(&alarms);
+    sigaddset(&alarms, SIGALRM);
+    CHECK(pthread_sigmask(SIG_BLOCK, &alarms, &before) == 0);
+    through = before;
+    // What the hub has for good, it has.
+    CHECK(poll(NULL, 0, 1) == 0);
+    const struct rlimit low = {(rlim_t)epfd + 20, limit.rlim_max};
+    CHECK(setrlimit(RLIMIT_NOFILE, &low) == 0);
+    for (int fd; (fd = dup(epfd)) >= 0;)
+        last = fd;
+    alarm_soon();
+    REPORT_RAISED(ppoll(NULL, 0, NULL, &through));
+    alarm_soon();
+    REPORT_RAISED(pselect(0, NULL, NULL, NULL, NULL, &through));
+    alarm_soon();
+    REPORT_RAISED(epoll_pwait(epfd, &event, 1, -1, &through));
+    alarm_soon();
+    REPORT_RAISED(sigsuspend(&through));
+    alarm_soon();
+    REPORT_RAISED(sigwait(&alarms, &number));
+    printf("number %d\n", number);
+    REPORT_RAISED(sigtimedwait(&alarms, NULL, &brief));
+    REPORT_RAISED(ppoll(NULL, 0, &brief, &through));
+    REPORT_RAISED(pselect(0, NULL, NULL, NULL, &brief, &through));
+    REPORT_RAISED(epoll_pwait(epfd, &event, 1, 30, &through));
+    CHECK(setrlimit(RLIMIT_NOFILE, &limit) == 0);
+    for (int fd = epfd; fd <= last; ++fd)
+        close(fd);
+    CHECK(pthread_sigmask(SIG_SETMASK, &before, NULL) == 0);
+}
+
 int main(int argc, char** argv) {
     setvbuf(stdout, NULL, _IOFBF, 1 << 16);
     CHECK(argc == 2);
@@ -120,6 +169,7 @@ int main(int argc, char** argv) {
     // Once as the only thread, whose calls may block it.
     files(argv[1]);
     pipes(argv[1]);
+    no_fd_left();
     begin_idle_thread();
     files(argv[1]);
     pipes(argv[1]);
