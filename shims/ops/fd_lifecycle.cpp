@@ -96,14 +96,19 @@ void note_own_table() noexcept {
     }
 }
 
-/// Closes what is the program's in the range, and leaves the hubs their own.
-int close_between(unsigned first, unsigned last, int flags) noexcept {
+/// Closes what is the program's in the range, each part after `tell(its first, its last)`, and
+/// leaves the hubs their own.
+template <typename Tell>
+int close_between(unsigned first, unsigned last, int flags, Tell tell) noexcept {
     int result = 0;
     for (unsigned begin = first;;) {
         const int own = begin <= INT_MAX ? sys::next_own(static_cast<int>(begin)) : -1;
         const bool skips = own >= 0 && static_cast<unsigned>(own) <= last;
         if (!skips || static_cast<unsigned>(own) != begin) {
             const unsigned end = skips ? static_cast<unsigned>(own) - 1 : last;
+            if (begin <= end && closes(flags)) {
+                tell(begin, end);
+            }
             result = negative(libc.close_range(begin, end, flags));
             if (result == 0 && (static_cast<unsigned>(flags) & CLOSE_RANGE_UNSHARE) != 0) {
                 note_own_table();
@@ -162,31 +167,19 @@ int close_range(unsigned int first, unsigned int last, int flags) noexcept {
     return call(
         tendril_shim_index_close_range,
         [&](hub_core&, io::options&) {
-            if (first <= last && closes(flags)) {
-                io::closing_range(first, last);
-            }
-            return close_between(first, last, flags);
+            return close_between(first, last, flags, io::closing_range);
         },
-        [&] {
-            if (closes(flags)) {
-                tell_other_hubs(first, last);
-            }
-            return as_libc(close_between(first, last, flags));
-        });
+        [&] { return as_libc(close_between(first, last, flags, tell_other_hubs<unsigned>)); });
 }
 
 void closefrom(int first) noexcept {
     const unsigned begin = first < 0 ? 0U : static_cast<unsigned>(first);
     call(
         tendril_shim_index_closefrom,
-        [&](hub_core&, io::options&) {
-            io::closing_range(begin, ~0U);
-            return close_between(begin, ~0U, 0);
-        },
+        [&](hub_core&, io::options&) { return close_between(begin, ~0U, 0, io::closing_range); },
         [&] {
             const errno_kept keep;
-            tell_other_hubs(begin, ~0U);
-            return close_between(begin, ~0U, 0);
+            return close_between(begin, ~0U, 0, tell_other_hubs<unsigned>);
         });
 }
 

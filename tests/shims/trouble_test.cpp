@@ -23,6 +23,7 @@
 #include <poll.h>
 #include <string>
 #include <sys/resource.h>
+#include <sys/select.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -229,10 +230,17 @@ TEST(sweeping_beside, a_wait_for_signals) {
             EXPECT_EQ(sigtimedwait(&set, nullptr, &at_most), -1);
             return errno;
         });
+        auto selects = parked([&] {
+            sigset_t none;
+            sigemptyset(&none);
+            timespec at_most = {0, 50'000'000};
+            return error_of(pselect(0, nullptr, nullptr, nullptr, &at_most, &none));
+        });
         sweep();
         const int mine = open("/dev/null", O_RDONLY | O_CLOEXEC);
         EXPECT_EQ(mine, first);
         EXPECT_EQ(waits.get(), EAGAIN);
+        EXPECT_EQ(selects.get(), 0);
         EXPECT_GE(fcntl(mine, F_GETFD), 0) << "closed by somebody else";
         close(mine);
     }
