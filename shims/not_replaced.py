@@ -50,10 +50,14 @@ NOT_REPLACED = {
          "within a fiber: that ends the process (std::terminate). Cancel fibers, and let threads return."),
         ("`dlerror`", "It is the thread's, but nobody waits between `dlopen` and it."),
         ("`setjmp` `longjmp` `makecontext` `swapcontext`", "Within one fiber they are as ever; from one into another, "
-         "undefined, as between threads."),
+         "undefined, as between threads. A handler that ran while the thread waited in its hub must return: a jump out "
+         "of it leaves the waiting call half done, so that the thread's later calls block it, and with other fibers "
+         "there the process may crash."),
+        ("`sigaltstack`", "The alternate stack is the thread's. A handler that runs on it (SA_ONSTACK) must not wait, for "
+         "the next one would run over it; a program that asks before it sets one sees the hub's."),
         ("`__longjmp_chk`", "longjmp with _FORTIFY_SOURCE. It ends the program if it would go to a lower address than "
          "the stack pointer's, unless it is on the alternate signal stack: jumps within a fiber, and from "
-         "handlers into it, pass."),
+         "handlers that ran in its own code, pass."),
     ],
     SEQUENTIAL: [
         ("`getpass` `rcmd` `rexec` `wordexp`", "They wait for people, other hosts and a shell."),
