@@ -205,6 +205,12 @@ public:
         }
         return condition ? 1 : 0;
     }
+    /// The kernel writes whole words: nothing is ready from this fd on to the end of its word.
+    void end(int fd) noexcept {
+        if (words_ != nullptr && static_cast<std::size_t>(fd) % bits_per_word != 0) {
+            words_[word(fd)] &= bit(fd) - 1;
+        }
+    }
 
 private:
     static std::size_t word(int fd) noexcept {
@@ -279,6 +285,9 @@ int select(int nfds, fd_set* in, fd_set* out, fd_set* pri, options& o) noexcept 
         kept += sets[0].keep(fds[i].fd, (fds[i].revents & in_set) != 0);
         kept += sets[1].keep(fds[i].fd, (fds[i].revents & out_set) != 0);
         kept += sets[2].keep(fds[i].fd, (fds[i].revents & pri_set) != 0);
+    }
+    for (big_set& set : sets) {
+        set.end(nfds);
     }
     return kept;
 }

@@ -6,6 +6,8 @@
 #include "shims/ops/time_spec.hpp"
 
 #include <algorithm>
+#include <cerrno>
+#include <climits>
 
 namespace tendril::detail::shim::ops {
 
@@ -32,10 +34,8 @@ public:
     }
     bool valid() noexcept { return bits_.data() != nullptr; }
     fd_set* get() noexcept { return reinterpret_cast<fd_set*>(bits_.data()); }
-    void add(int fd) noexcept {
-        const auto n = static_cast<std::size_t>(fd);
-        bits_.data()[n / bits_per_word] |= static_cast<fd_mask>(1UL << (n % bits_per_word));
-    }
+    void add(int fd) noexcept { word(fd) |= bit(fd); }
+    bool has(int fd) noexcept { return (word(fd) & bit(fd)) != 0; }
     void give(fd_set* to, int count) noexcept {
         if (to != nullptr) {
             std::copy_n(bits_.data(), words(count), reinterpret_cast<fd_mask*>(to));
@@ -47,9 +47,41 @@ public:
     }
 
 private:
+    fd_mask& word(int fd) noexcept {
+        return bits_.data()[static_cast<std::size_t>(fd) / bits_per_word];
+    }
+    static fd_mask bit(int fd) noexcept {
+        return static_cast<fd_mask>(1UL << (static_cast<std::size_t>(fd) % bits_per_word));
+    }
+
     std::size_t words_;
     scratch<fd_mask, FD_SETSIZE / bits_per_word> bits_;
 };
+
+/// Whether the kernel's table of fds has room for this one. If not, select passes over it, and does
+/// not write that part of the set.
+bool is_in_table(int fd) noexcept {
+    int ready = 0;
+    wide_set set(nullptr, 0, fd + 1);
+    if (!set.valid()) {
+        return false;
+    }
+    do {
+        set.add(fd);
+        ready = negative(libc.pselect(fd + 1, nullptr, nullptr, set.get(), &at_once, nullptr));
+    } while (ready == -EINTR);
+    return ready != 0 || !set.has(fd);
+}
+
+/// For how many fds the kernel reads and writes the sets. Programs that ask for getdtablesize() of
+/// them have sets of FD_SETSIZE all the same.
+int looked_at(int count) noexcept {
+    int size = FD_SETSIZE;
+    while (size < count && is_in_table(size)) {
+        size = size > INT_MAX / 2 ? INT_MAX : 2 * size;
+    }
+    return std::min(count, size);
+}
 
 /// The three sets of a select, as they were given.
 class three_sets {
@@ -170,8 +202,9 @@ int select(int count, fd_set* in, fd_set* out, fd_set* pri, struct timeval* time
     return call(
         tendril_shim_index_select,
         [&](hub_core&, io::options& o) {
+            const int looked = looked_at(count);
             if (timeout == nullptr) {
-                return io::select(count, in, out, pri, o);
+                return io::select(looked, in, out, pri, o);
             }
             std::chrono::nanoseconds duration;
             if (!duration_of(*timeout, duration)) {
@@ -179,7 +212,7 @@ int select(int count, fd_set* in, fd_set* out, fd_set* pri, struct timeval* time
             }
             const time_point deadline = deadline_in(duration);
             o.deadline = deadline;
-            const int result = io::select(count, in, out, pri, o);
+            const int result = io::select(looked, in, out, pri, o);
             if (deadline != never && duration.count() != 0) {
                 const auto left =
                     std::chrono::duration_cast<std::chrono::microseconds>(left_until(deadline));
@@ -200,8 +233,9 @@ int pselect(int count, fd_set* in, fd_set* out, fd_set* pri, const struct timesp
                 return -EINVAL;
             }
             o.deadline = deadline_of(timeout);
-            return mask == nullptr ? io::select(count, in, out, pri, o)
-                                   : masked_select({count, in, out, pri}, o.deadline, mask, o);
+            const int looked = looked_at(count);
+            return mask == nullptr ? io::select(looked, in, out, pri, o)
+                                   : masked_select({looked, in, out, pri}, o.deadline, mask, o);
         },
         [&] { return libc.pselect(count, in, out, pri, timeout, mask); });
 }

@@ -3,6 +3,7 @@
 #include "report.h"
 
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -136,6 +137,33 @@ static void selects(void) {
     REPORT(select(subjects[2].fd + 1, &in, NULL, NULL, NULL));
 }
 
+// The kernel looks at no more fds than its table has room for, whatever size the sets are said to
+// be, and writes whole words.
+static void select_sizes(void) {
+    struct {
+        fd_set in, after;
+    } sets;
+    const int counts[] = {1, FD_SETSIZE, FD_SETSIZE + 1, 1 << 20, INT_MAX};
+    for (unsigned i = 0; i < sizeof counts / sizeof counts[0]; ++i) {
+        for (int ready = 0; ready < 2; ++ready) {
+            int fd = subjects[ready ? 2 : 0].fd;
+            struct timeval t = {0, 3000};
+            const struct timespec s = {0, 3000000};
+            sigset_t none;
+            sigemptyset(&none);
+            for (int p = 0; p < 3; ++p) {
+                memset(&sets.after, 0xff, sizeof sets.after);
+                FD_ZERO(&sets.in);
+                FD_SET(fd, &sets.in);
+                int n = p ? pselect(counts[i], &sets.in, NULL, NULL, &s, p == 2 ? &none : NULL)
+                          : select(counts[i], &sets.in, NULL, NULL, &t);
+                printf("of %d: %d %d, after that %d\n", counts[i], n, FD_ISSET(fd, &sets.in) != 0,
+                       FD_ISSET(0, &sets.after) != 0);
+            }
+        }
+    }
+}
+
 static void epolls(void) {
     struct epoll_event got[16];
     int epfd = epoll_create1(0);
@@ -230,6 +258,7 @@ int main(void) {
     make_subjects();
     polls();
     selects();
+    select_sizes();
     epolls();
     masks();
     return 0;
