@@ -168,7 +168,8 @@ ssize_t msgrcv(int queue, void* message, size_t room, long type, int flags) noex
     return call(
         tendril_shim_index_msgrcv,
         [&](hub_core& hub, io::options& o) {
-            if ((flags & IPC_NOWAIT) != 0 || hub.has_nothing_else()) {
+            // MSG_COPY alone is refused, and with IPC_NOWAIT it would not be.
+            if ((flags & (IPC_NOWAIT | MSG_COPY)) != 0 || hub.has_nothing_else()) {
                 return negative(libc.msgrcv(queue, message, room, type, flags));
             }
             o.what = "msgrcv";

@@ -95,6 +95,7 @@ static void system_v(void) {
     REPORT(msgrcv(q, &m, sizeof m.text, 3, 0));
     REPORT(msgsnd(-1, &m, 6, 0));
     REPORT(msgrcv(-1, &m, 6, 0, 0));
+    REPORT(msgrcv(q, &m, 6, 0, MSG_COPY));
     {
         LATER(m.type = 9; msgsnd(q, &m, 4, 0));
         REPORT(msgrcv(q, &m, sizeof m.text, 9, 0));
