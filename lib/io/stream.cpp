@@ -41,11 +41,6 @@ fd_kind without_nowait(int fd, fd_kind otherwise) noexcept {
     return kind;
 }
 
-bool has_nonblock(int fd) noexcept {
-    const int flags = sys::real.fcntl(fd, F_GETFL);
-    return flags >= 0 && (flags & O_NONBLOCK) != 0;
-}
-
 /// What an attempt gives for a file whose call may take as long as its disk.
 constexpr ssize_t needs_disk = -EXFULL;
 
@@ -69,6 +64,22 @@ const iovec* part_to_try(int fd, const iovec* iov, int count, iovec& beginning) 
     return count == 1 && size <= most_at_once ? &beginning : nullptr;
 }
 
+/// poll does not tell what read refuses, nor the end of a FIFO that nobody has opened for writing
+/// since it was opened here.
+ssize_t try_unready(int fd, const iovec* iov, int count) noexcept {
+    const int flags = sys::real.fcntl(fd, F_GETFL);
+    if (flags >= 0 && (flags & O_NONBLOCK) != 0) {
+        return result_of(sys::real.readv(fd, iov, count));
+    }
+    if (flags < 0 || (flags & O_ACCMODE) != O_RDONLY) {
+        return -EAGAIN;
+    }
+    // Reads any pipe without waiting; it would write to one that is open for both.
+    const ssize_t n =
+        result_of(sys::real.vmsplice(fd, iov, static_cast<std::size_t>(count), SPLICE_F_NONBLOCK));
+    return n >= 0 ? n : -EAGAIN;
+}
+
 /// One attempt that does not block, -EAGAIN, or needs_disk.
 ssize_t try_read(int fd, const iovec* iov, int count) noexcept {
     iovec beginning;
@@ -88,9 +99,8 @@ ssize_t try_read(int fd, const iovec* iov, int count) noexcept {
     if (kind == fd_kind::disk) {
         return needs_disk;
     }
-    // poll does not tell the end of a FIFO that had no writer yet, nor what read refuses.
-    return is_ready(fd, POLLIN) || has_nonblock(fd) ? result_of(sys::real.readv(fd, iov, count))
-                                                    : -EAGAIN;
+    return is_ready(fd, POLLIN) ? result_of(sys::real.readv(fd, iov, count))
+                                : try_unready(fd, iov, count);
 }
 
 ssize_t try_write(int fd, const iov_cursor& rest) noexcept {

@@ -27,7 +27,7 @@ namespace tendril::sys {
 // that hub code running inside a fiber never comes back to itself.
 // clang-format off
 #define TENDRIL_SYS_CALLS(X)                                                                        \
-    X(read) X(write) X(readv) X(writev) X(preadv2) X(pwritev2)                                      \
+    X(read) X(write) X(readv) X(writev) X(preadv2) X(pwritev2) X(vmsplice)                          \
     X(recv) X(recvfrom) X(sendto) X(recvmsg) X(sendmsg) X(recvmmsg) X(sendmmsg) X(sendfile)         \
     X(socket) X(socketpair) X(accept4) X(connect) X(bind) X(listen) X(shutdown)                     \
     X(getsockopt) X(setsockopt) X(close) X(dup2) X(dup3) X(fcntl) X(ioctl) X(pipe2)                 \

@@ -92,6 +92,23 @@ static void fifo(const char* path) {
     REPORT(read(fd, &c, 1));
     close(fd);
     CHECK(waitpid(pid, NULL, 0) == pid);
+    // Its end is also where there was no writer yet.
+    fd = open(path, O_RDONLY | O_NONBLOCK);
+    REPORT(read(fd, &c, 1));
+    REPORT(fcntl(fd, F_SETFL, 0));
+    REPORT(read(fd, &c, 1));
+    int writer = open(path, O_WRONLY);
+    REPORT(fcntl(fd, F_SETFL, O_NONBLOCK));
+    REPORT(read(fd, &c, 1));
+    REPORT(write(writer, "i", 1));
+    REPORT(read(fd, &c, 1));
+    close(writer);
+    REPORT(read(fd, &c, 1));
+    close(fd);
+    fd = open(path, O_RDWR | O_NONBLOCK);
+    REPORT(read(fd, &c, 1));
+    REPORT(read(fd, &c, 1));
+    close(fd);
     unlink(path);
 }
 
