@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <climits>
 #include <vector>
 
 namespace tendril {
@@ -149,8 +150,9 @@ std::size_t stream::send_file(int file, off_t offset, std::size_t count, deadlin
     o.deadline = own_or(limit).at();
     std::size_t done = 0;
     while (done < count) {
+        const std::size_t most = std::min(count - done, std::size_t{SSIZE_MAX});
         const ssize_t n =
-            detail::io::sendfile(native_handle(), file, &offset, count - done, MSG_NOSIGNAL, o);
+            detail::io::sendfile(native_handle(), file, &offset, most, MSG_NOSIGNAL, o);
         if (n < 0) {
             throw_transfer(static_cast<int>(-n),
                            doing(("send file " + std::to_string(file) + " to").c_str()), done);

@@ -8,8 +8,8 @@ import unittest
 
 import programs
 
-# What each must have waited for in the hub when it was engaged: a shim that does nothing would pass
-# every comparison.
+# Which calls of each the hub must have served when it was engaged, and how many: a shim that does
+# nothing would pass every comparison. On a busy machine some need not wait.
 PROGRAMS = {
     "bytes.c": {"read": 1, "recv": 1, "eventfd_read": 1},
     "connections.c": {"accept": 1},
@@ -84,7 +84,8 @@ class Transparency(unittest.TestCase):
         self.check_idle(source, program, TENDRIL_ENGAGE="main", TENDRIL_STATS=statistics, **environment)
         functions = self.workshop.statistics()["functions"]
         for function, least in PROGRAMS[source].items():
-            self.assertGreaterEqual(functions[function]["waited"], least, function)
+            served = functions[function]["waited"] + functions[function]["at_once"]
+            self.assertGreaterEqual(served, least, function)
 
     def test_preloaded(self):
         cases = [*itertools.product(SHORT, programs.VARIANTS), *((source, "fortified") for source in LONG)]
