@@ -15,8 +15,6 @@ namespace tendril::detail::io {
 
 namespace {
 
-constexpr std::size_t most_at_once = 0x7ffff000; // read(2), "NOTES"
-
 bool is_ready(int fd, short events) noexcept {
     pollfd p{fd, events, 0};
     return sys::real.poll(&p, 1, 0) != 0;

@@ -16,6 +16,9 @@ constexpr off_t current_position = -1;
 /// What an attempt gives for a file whose call may take as long as its disk.
 constexpr ssize_t needs_disk = -EXFULL;
 
+/// The kernel transfers no more in one call: read(2), sendfile(2), "NOTES".
+constexpr std::size_t most_at_once = 0x7ffff000;
+
 /// A file's bytes that are copied here: for more, some 0.2 ms, other fibers would wait too long.
 constexpr std::size_t most_in_hub = std::size_t{1} << 20;
 

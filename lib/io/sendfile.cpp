@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 // sendfile(2) has no MSG_DONTWAIT. Where O_NONBLOCK is set on the receiving end the kernel copies;
 // elsewhere we do, because the flag is not ours to set.
+#include "io/attempt.hpp"
 #include "io/file.hpp"
 #include "io/operation.hpp"
 #include "sys/calls.hpp"
@@ -15,7 +16,6 @@ namespace tendril::detail::io {
 
 namespace {
 
-constexpr std::size_t most_at_once = 0x7ffff000; // sendfile(2), "NOTES"
 constexpr std::size_t chunk_size = std::size_t{1} << 16;
 
 /// Keeps a SIGPIPE of this thread from being delivered, as MSG_NOSIGNAL does where it exists.
